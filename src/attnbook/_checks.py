@@ -1,4 +1,6 @@
-"""The questions that every public function asks of its inputs, with errors that say what was wrong and what is right."""
+"""The questions that public functions ask of their inputs, with errors that say what was given and what is right."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -6,6 +8,14 @@ from torch import Tensor
 
 def shape(x: Tensor) -> str:
     return str(tuple(x.shape))
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise unless value is a whole number, at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} should be a whole number, got {value!r} ({type(value).__name__})")
+    if value < least:
+        raise ValueError(f"{name} should be at least {least}, got {value}")
 
 
 def check_vectors(name: str, x: Tensor) -> None:
@@ -25,32 +35,64 @@ def check_width(name: str, x: Tensor, width: int) -> None:
         raise ValueError(f"{name} should have shape (..., n, {width}), got {shape(x)}: its last axis must be {width}")
 
 
+def check_input(name: str, x: Tensor, weight: Tensor) -> None:
+    """Raise unless a linear layer with this weight (d_out, d_in) can read x: width, dtype and device."""
+    check_width(name, x, weight.shape[-1])
+    check_alike(name, x, "the module's parameters", weight)
+
+
+def check_tokens(name: str, x: Tensor) -> None:
+    """Raise unless x is an integer tensor (..., n)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} should be a torch tensor, got {type(x).__name__}")
+    if x.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{name} should hold token numbers (torch.int64), got {x.dtype}")
+    if x.dim() < 1:
+        raise ValueError(f"{name} should have shape (..., n), got {shape(x)}: add an axis with x[None]")
+
+
 def check_same_width(q: Tensor, k: Tensor) -> None:
-    """Raise unless q and k are vectors of one width, dtype and device."""
+    """Raise unless q and k are vectors of one width, dtype and device, and their leading axes fit."""
     check_vectors("q", q)
     check_vectors("k", k)
     if q.shape[-1] != k.shape[-1]:
         raise ValueError(f"q and k should have the same width (last axis), got q {shape(q)} and k {shape(k)}")
     check_alike("q", q, "k", k)
+    check_leading("q", q, "k", k)
 
 
 def check_alike(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
     """Raise unless the two tensors have one dtype and one device."""
-    if x.dtype != other.dtype:
-        raise TypeError(f"{name} and {other_name} should have one dtype, got {x.dtype} and {other.dtype}")
     if x.device != other.device:
         raise ValueError(f"{name} and {other_name} should be on one device, got {x.device} and {other.device}")
+    if x.dtype != other.dtype:
+        kind = x.device.type  # under mixed precision torch itself brings the operands of a product to one dtype
+        if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+            raise TypeError(f"{name} and {other_name} should have one dtype, got {x.dtype} and {other.dtype}")
+
+
+def check_leading(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise unless the axes before the last two broadcast together."""
+    for a, b in zip(reversed(x.shape[:-2]), reversed(other.shape[:-2]), strict=False):
+        if a != b and 1 not in (a, b):
+            raise ValueError(
+                f"{name} and {other_name} should have leading axes that broadcast (equal, or 1), "
+                f"got {name} {shape(x)} and {other_name} {shape(other)}"
+            )
 
 
 def check_mask(mask: Tensor, scores: Tensor) -> None:
     """Raise unless mask is boolean and broadcasts to the shape of scores without changing it."""
+    check_mask_fits(mask, scores.shape, scores.device)
+
+
+def check_mask_fits(mask: Tensor, scores_shape: Sequence[int], device: torch.device) -> None:
+    """Raise unless mask is boolean, on the device, and broadcasts to scores_shape without changing it."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         given = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(f"mask should be a boolean tensor in which True means 'may attend', got {given}")
-    fits = mask.dim() <= scores.dim() and all(
-        m in (1, s) for m, s in zip(reversed(mask.shape), reversed(scores.shape), strict=False)
-    )
-    if not fits:
-        raise ValueError(f"mask should broadcast to the scores' shape {shape(scores)}, got {shape(mask)}")
-    if mask.device != scores.device:
-        raise ValueError(f"mask should be on the scores' device {scores.device}, got {mask.device}")
+    axes = zip(reversed(mask.shape), reversed(scores_shape), strict=False)
+    if mask.dim() > len(scores_shape) or any(m not in (1, s) for m, s in axes):
+        raise ValueError(f"mask should broadcast to the scores' shape {tuple(scores_shape)}, got {shape(mask)}")
+    if mask.device != device:
+        raise ValueError(f"mask should be on the scores' device {device}, got {mask.device}")

@@ -3,9 +3,17 @@
 This is the book's central idea, and everything above it is built from these two functions.
 """
 
+import torch
 from torch import Tensor
 
-from attnbook._checks import check_alike, check_mask, check_vectors, shape
+from attnbook._checks import (
+    check_alike,
+    check_leading,
+    check_mask,
+    check_same_width,
+    check_vectors,
+    shape,
+)
 from attnbook.scores import scaled_dot
 
 
@@ -14,15 +22,18 @@ def attend(scores: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[
 
         weights = softmax(scores)        output = weights · values
 
+    What the mask hides counts for nothing, not even if it is NaN or infinite.
+
     Args:
-        scores: (..., n_q, n_k), any finite numbers; the softmax runs over the keys (last axis).
+        scores: (..., n_q, n_k), numbers of any size; the softmax runs over the keys (last axis).
         values: (..., n_k, d_v).
         mask: bool, broadcasts to (..., n_q, n_k); True = may attend.
     Returns:
         output (..., n_q, d_v) and weights (..., n_q, n_k), each row summing to 1. A query that may attend to nothing
         gets weights and output of zeros.
     Raises:
-        ValueError: the number of keys in scores and values differs, or the mask does not fit; with both shapes.
+        ValueError: the number of keys in scores and values differs, or the mask or the leading axes do not fit; with
+            both shapes.
         TypeError: a tensor is not floating-point, the dtypes differ, or the mask is not boolean.
     Cost: O(n_q n_k d_v) time, O(n_q n_k) memory.
     Source: Bahdanau, Cho and Bengio (2014), eqs. 5 and 6.
@@ -43,21 +54,34 @@ def attend(scores: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[
             "scores (..., n_q, n_k) and values (..., n_k, d_v) should agree on n_k, "
             f"got scores {shape(scores)} and values {shape(values)}"
         )
+    check_leading("scores", scores, "values", values)
     if mask is None:
         weights = scores.softmax(dim=-1)
-    else:
-        check_mask(mask, scores)
-        # exp(-inf) = 0: a masked key gets no weight, and the others share the whole. A row with no key left would be
-        # 0/0 = NaN, so its scores stay as they are and its weights are set to zero after the softmax.
-        mask = mask.expand(scores.shape)
-        someone = mask.any(dim=-1, keepdim=True)
-        weights = scores.masked_fill(~mask & someone, float("-inf")).softmax(dim=-1).masked_fill(~someone, 0.0)
-    return weights @ values, weights
+        return weights @ values, weights
+    check_mask(mask, scores)
+    weights = _masked_softmax(scores, mask)
+    # A weight of zero does not hide a NaN: 0 · NaN = NaN. So broken values are taken out of the average, and only the
+    # queries that do give them weight get the NaN that they would have spread to all.
+    values, broken = mend(values)
+    reached = weights @ broken.to(weights.dtype) > 0  # (..., n_q, 1)
+    return (weights @ values).masked_fill(reached, float("nan")), weights
 
 
-def scaled_dot_product_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    # exp(-inf) = 0: a masked key gets no weight, and the others share the whole. A row with no key left would be
+    # 0/0 = NaN, so its scores become zeros before the softmax, and so do its weights after it.
+    nobody = ~mask.any(dim=-1, keepdim=True)
+    floor = torch.zeros_like(nobody, dtype=scores.dtype).masked_fill(~nobody, float("-inf"))
+    return torch.where(mask, scores, floor).softmax(dim=-1).masked_fill(nobody, 0.0)
+
+
+def mend(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Set the vectors of x (..., n, d) that hold a NaN or an infinity to zero; say which they were, (..., n, 1)."""
+    broken = (x.detach() * 0).sum(dim=-1, keepdim=True) != 0  # 0 · x is NaN exactly where x is not finite
+    return x.masked_fill(broken, 0.0), broken
+
+
+def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Average the values, weighted by how well each key answers each query.
 
         output = softmax(q kᵀ / √d_k) v
@@ -80,7 +104,14 @@ def scaled_dot_product_attention(
     >>> scaled_dot_product_attention(q, k, v)[0]
     tensor([[3.]])
     """
+    check_same_width(q, k)
     check_vectors("v", v)
-    if k.dim() > 1 and k.shape[-2] != v.shape[-2]:
+    if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"k and v should have the same length, got k {shape(k)} and v {shape(v)}")
-    return attend(scaled_dot(q, k), v, mask)
+    check_alike("k", k, "v", v)
+    check_leading("k", k, "v", v)
+    if mask is None:
+        return attend(scaled_dot(q, k), v)
+    k, broken = mend(k)  # else a NaN under the mask would still reach the gradient of q, which is a sum over the keys
+    scores = scaled_dot(q, k).masked_fill(broken.transpose(-2, -1), float("nan"))
+    return attend(scores, v, mask)

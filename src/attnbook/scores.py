@@ -15,7 +15,7 @@ import math
 
 from torch import Tensor, nn
 
-from attnbook._checks import check_same_width, check_width
+from attnbook._checks import check_count, check_input, check_leading, check_same_width, check_vectors, check_width
 
 
 def dot(q: Tensor, k: Tensor) -> Tensor:
@@ -29,7 +29,8 @@ def dot(q: Tensor, k: Tensor) -> Tensor:
     Returns:
         scores, (..., n_q, n_k).
     Raises:
-        ValueError: the widths of q and k differ; the message gives both shapes.
+        ValueError: the widths of q and k differ, or their leading axes do not broadcast; with both shapes.
+        TypeError: q or k is not floating-point, or their dtypes differ.
     Cost: O(n_q n_k d) time, O(n_q n_k) memory.
     Source: Luong, Pham and Manning (2015), eq. 8.
 
@@ -52,7 +53,8 @@ def scaled_dot(q: Tensor, k: Tensor) -> Tensor:
     Returns:
         scores, (..., n_q, n_k).
     Raises:
-        ValueError: the widths of q and k differ; the message gives both shapes.
+        ValueError: the widths of q and k differ, or their leading axes do not broadcast; with both shapes.
+        TypeError: q or k is not floating-point, or their dtypes differ.
     Cost: O(n_q n_k d) time, O(n_q n_k) memory.
     Source: Vaswani et al. (2017), section 3.2.1.
 
@@ -60,7 +62,8 @@ def scaled_dot(q: Tensor, k: Tensor) -> Tensor:
     >>> scaled_dot(torch.ones(1, 4), torch.ones(2, 4))
     tensor([[2., 2.]])
     """
-    check_same_width(q, k)
+    check_vectors("q", q)
+    # Dividing q costs n_q · d divisions instead of n_q · n_k, and keeps the products small: float16 ends at 65504.
     return dot(q / math.sqrt(q.shape[-1]), k)
 
 
@@ -72,6 +75,9 @@ class MultiplicativeScore(nn.Module):
     Args:
         d_q: width of the queries.
         d_k: width of the keys.
+    Raises (when called):
+        ValueError: the width of q is not d_q, or that of k is not d_k; with the shape that was given.
+        TypeError: q or k is not floating-point, or not of the parameters' dtype.
     Cost: O(n_k d_q d_k + n_q n_k d_q) time, O(n_q n_k) memory; d_q · d_k parameters.
     Source: Luong, Pham and Manning (2015), eq. 8, "general".
 
@@ -82,13 +88,14 @@ class MultiplicativeScore(nn.Module):
 
     def __init__(self, d_q: int, d_k: int) -> None:
         super().__init__()
-        self.d_q, self.d_k = d_q, d_k
+        check_count("d_q", d_q)
+        check_count("d_k", d_k)
         self.key = nn.Linear(d_k, d_q, bias=False)  # its weight is the formula's W, (d_q, d_k)
 
     def forward(self, q: Tensor, k: Tensor) -> Tensor:
         """Scores (..., n_q, n_k) of queries (..., n_q, d_q) and keys (..., n_k, d_k)."""
-        check_width("q", q, self.d_q)
-        check_width("k", k, self.d_k)
+        check_width("q", q, self.key.out_features)
+        check_input("k", k, self.key.weight)
         return dot(q, self.key(k))
 
 
@@ -104,6 +111,9 @@ class AdditiveScore(nn.Module):
         d_q: width of the queries.
         d_k: width of the keys.
         d_hidden: width of the hidden layer.
+    Raises (when called):
+        ValueError: the width of q is not d_q, or that of k is not d_k; with the shape that was given.
+        TypeError: q or k is not floating-point, or not of the parameters' dtype.
     Cost: O(n_q d_q d_hidden + n_k d_k d_hidden + n_q n_k d_hidden) time, O(n_q n_k d_hidden) memory;
         (d_q + d_k + 1) · d_hidden parameters.
     Source: Bahdanau, Cho and Bengio (2014), appendix A.1.2.
@@ -115,15 +125,18 @@ class AdditiveScore(nn.Module):
 
     def __init__(self, d_q: int, d_k: int, d_hidden: int) -> None:
         super().__init__()
-        self.d_q, self.d_k = d_q, d_k
+        check_count("d_q", d_q)
+        check_count("d_k", d_k)
+        check_count("d_hidden", d_hidden)
         self.query = nn.Linear(d_q, d_hidden, bias=False)  # W_q
         self.key = nn.Linear(d_k, d_hidden, bias=False)  # W_k
         self.v = nn.Linear(d_hidden, 1, bias=False)
 
     def forward(self, q: Tensor, k: Tensor) -> Tensor:
         """Scores (..., n_q, n_k) of queries (..., n_q, d_q) and keys (..., n_k, d_k)."""
-        check_width("q", q, self.d_q)
-        check_width("k", k, self.d_k)
+        check_input("q", q, self.query.weight)
+        check_input("k", k, self.key.weight)
+        check_leading("q", q, "k", k)
         # (..., n_q, 1, d_hidden) + (..., 1, n_k, d_hidden) -> (..., n_q, n_k, d_hidden)
         hidden = (self.query(q).unsqueeze(-2) + self.key(k).unsqueeze(-3)).tanh()
         return self.v(hidden).squeeze(-1)
