@@ -1,0 +1,67 @@
+# Paying Attention: every command that the README names. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# These files exist only when what they stand for is whole. An interrupted install leaves none, and is made anew.
+ENVIRONMENT := $(VENV)/.environment-complete
+PACKAGE := $(VENV)/.package-complete
+NOTEBOOKS = $(shell git ls-files 'notebooks/*.ipynb' 2>/dev/null || find notebooks -name '*.ipynb' -not -path '*/.*')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence requirements clean
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(ENVIRONMENT): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 ...")'
+	@rm -f $(ENVIRONMENT) $(PACKAGE)
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(PACKAGE): $(ENVIRONMENT) pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+install: $(PACKAGE)  ## Create .venv with the exact environment and the library
+
+serve: $(PACKAGE)  ## Build the website and serve it on 127.0.0.1:8000, or the next free port (PORT= to choose)
+	@$(BIN)/python tools/serve.py $(if $(PORT),--port $(PORT))
+
+book: $(PACKAGE)  ## Build the website into _build/html
+	@$(BIN)/python tools/build_book.py
+
+test: lint unit nbval browser  ## Run everything that CI runs
+
+lint: $(PACKAGE)  ## Check style, in the notebooks too
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
+	$(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py
+
+nbval: $(PACKAGE)  ## Run every notebook and compare its outputs
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+
+browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
+	$(BIN)/python -m pytest tests/test_build.py tests/test_website.py
+
+lab: $(PACKAGE)  ## Open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
+	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
+
+evidence: $(PACKAGE)  ## Train every run again that the chapters quote (long), and write the results files
+	$(BIN)/python -m attnbook.evidence
+
+requirements: $(PACKAGE)  ## Pin requirements.txt anew from the ranges in pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-annotate --extra dev --output-file requirements.txt pyproject.toml
+
+clean:  ## Remove what was built and installed here
+	rm -rf $(VENV) _build
