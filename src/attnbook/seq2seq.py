@@ -5,9 +5,12 @@ tokens into states of its own. What it may know of the source beyond the summary
 vector at every step, or, with a score, an average of the encoder's states that each step chooses for itself.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from attnbook._checks import shape
 from attnbook.attention import attend
 
 
@@ -87,7 +90,7 @@ class Seq2Seq(nn.Module):
         target_vocabulary: int,
         d_embed: int,
         d_hidden: int,
-        score: nn.Module | None = None,
+        score: Callable[[Tensor, Tensor], Tensor] | None = None,
         pad: int = 0,
     ) -> None:
         super().__init__()
@@ -108,7 +111,13 @@ class Seq2Seq(nn.Module):
         Returns:
             logits (b, n_q, target_vocabulary) for the token after each that was read, and attention weights
             (b, n_q, n_k), or None without a score.
+        Raises:
+            ValueError: source and target are not two batches of token numbers, as many in each.
         """
+        _check_tokens("source", source, "(b, n_k)")
+        _check_tokens("target", target, "(b, n_q)")
+        if len(source) != len(target):
+            raise ValueError(f"source and target should be as many, got {shape(source)} and {shape(target)}")
         states, summary = self.encoder(source)
         first = self.start(summary).tanh()
         logits, weights, _ = self._decode(states, summary, source != self.encoder.pad, target, first[None])
@@ -137,6 +146,7 @@ class Seq2Seq(nn.Module):
             tokens (b, n_q), each row filled with `end` behind its first `end`, and attention weights (b, n_q, n_k),
             or None without a score.
         """
+        _check_tokens("source", source, "(b, n_k)")
         states, summary = self.encoder(source)
         mask, hidden = source != self.encoder.pad, self.start(summary).tanh()[None]
         token = source.new_full((len(source), 1), start)
@@ -151,3 +161,8 @@ class Seq2Seq(nn.Module):
             if done.all():
                 break
         return torch.cat(tokens, dim=1), None if self.score is None else torch.cat(weights, dim=1)
+
+
+def _check_tokens(name: str, tokens: Tensor, axes: str) -> None:
+    if tokens.dim() != 2 or tokens.is_floating_point():
+        raise ValueError(f"{name} should hold token numbers {axes}, got {tokens.dtype} {shape(tokens)}")

@@ -58,6 +58,7 @@ def translate(number: int) -> tuple[list[str], list[str]]:
         English words and German morphemes, two lists of strings.
     Raises:
         ValueError: the number is outside that range.
+        TypeError: it is not a whole number.
     Source: the package num2words; "and", commas and hyphens of the English are dropped.
 
     >>> translate(345_678)[0]
@@ -65,6 +66,8 @@ def translate(number: int) -> tuple[list[str], list[str]]:
     >>> " ".join(translate(345_678)[1])
     'drei hundert fünf und vierzig tausend sechs hundert acht und siebzig'
     """
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"expected a whole number, got {number!r}")
     if not 0 <= number <= LARGEST:
         raise ValueError(f"expected a whole number from 0 to {LARGEST:,}, got {number:,}")
     english: list[str] = []

@@ -44,7 +44,8 @@ class Vocabulary:
         if frame:
             rows = [[self.start, *row, self.end] for row in rows]
         width = max(map(len, rows), default=0)
-        return torch.tensor([row + [self.pad] * (width - len(row)) for row in rows], dtype=torch.long)
+        padded = [row + [self.pad] * (width - len(row)) for row in rows]
+        return torch.tensor(padded, dtype=torch.long).reshape(len(rows), width)
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
         """The tokens up to the first end, without start and padding."""
