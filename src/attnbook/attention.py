@@ -63,8 +63,8 @@ def attend(scores: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[
     # A weight of zero does not hide a NaN: 0 · NaN = NaN. So broken values are taken out of the average, and only the
     # queries that do give them weight get the NaN that they would have spread to all.
     values, broken = mend(values)
-    reached = weights @ broken.to(weights.dtype) > 0  # (..., n_q, 1)
-    return (weights @ values).masked_fill(reached, float("nan")), weights
+    reached = (weights * broken.mT).sum(dim=-1, keepdim=True) > 0  # (..., n_q, 1)
+    return torch.where(reached, float("nan"), weights @ values), weights
 
 
 def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -72,13 +72,13 @@ def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     # 0/0 = NaN, so its scores become zeros before the softmax, and so do its weights after it.
     nobody = ~mask.any(dim=-1, keepdim=True)
     floor = torch.zeros_like(nobody, dtype=scores.dtype).masked_fill(~nobody, float("-inf"))
-    return torch.where(mask, scores, floor).softmax(dim=-1).masked_fill(nobody, 0.0)
+    return torch.where(nobody, 0.0, torch.where(mask, scores, floor).softmax(dim=-1))
 
 
 def mend(x: Tensor) -> tuple[Tensor, Tensor]:
     """Set the vectors of x (..., n, d) that hold a NaN or an infinity to zero; say which they were, (..., n, 1)."""
     broken = (x.detach() * 0).sum(dim=-1, keepdim=True) != 0  # 0 · x is NaN exactly where x is not finite
-    return x.masked_fill(broken, 0.0), broken
+    return torch.where(broken, 0.0, x), broken
 
 
 def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -113,5 +113,4 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor |
     if mask is None:
         return attend(scaled_dot(q, k), v)
     k, broken = mend(k)  # else a NaN under the mask would still reach the gradient of q, which is a sum over the keys
-    scores = scaled_dot(q, k).masked_fill(broken.transpose(-2, -1), float("nan"))
-    return attend(scores, v, mask)
+    return attend(torch.where(broken.mT, float("nan"), scaled_dot(q, k)), v, mask)

@@ -194,8 +194,8 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return nn.functional.scaled_dot_product_attention(q, k, v)
     (k, broken_k), (v, broken_v) = mend(k), mend(v)
     # A NaN in one head would reach all numbers of the output when the heads are mixed, so heads need not be told apart.
-    broken = (broken_k | broken_v).any(dim=-3, keepdim=True).transpose(-2, -1)  # (..., 1, 1, n_k)
+    broken = (broken_k | broken_v).any(dim=-3, keepdim=True).mT  # (..., 1, 1, n_k)
     reached = (mask & broken).any(dim=-1, keepdim=True)
     nobody = ~mask.any(dim=-1, keepdim=True)
     output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask | nobody)
-    return output.masked_fill(nobody, 0.0).masked_fill(reached, float("nan"))
+    return torch.where(reached, float("nan"), torch.where(nobody, 0.0, output))
