@@ -1,0 +1,12 @@
+"""Explorers: pictures of one idea that answer when they are touched.
+
+An explorer is a Python class and a JavaScript file of the same name, which does all the computing. JupyterLab and
+Colab show it as a widget. The website mounts the same file without a kernel, and where there is no JavaScript a
+still picture stands.
+"""
+
+from attnbook.explorers.alignment_explorer import AlignmentExplorer
+from attnbook.explorers.explorer import Explorer, static_files, write_static
+from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
+
+__all__ = ["AlignmentExplorer", "Explorer", "WeightedSumExplorer", "static_files", "write_static"]
