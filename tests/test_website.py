@@ -1,0 +1,491 @@
+"""The website as readers meet it: built from scratch, opened in Chromium, every page and every control.
+
+The site is served from a folder below the server's root, so that an address that only works at the root fails.
+"""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+import yaml
+from fontTools.ttLib import TTFont
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    ElementHandle,
+    Page,
+    Request,
+    Response,
+)
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "_build" / "html"
+MAX_PAGE_BYTES = 1_500_000
+COLAB = "https://colab.research.google.com/github/paying-attention/paying-attention/blob/main"
+DESK = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-read", "clipboard-write"]}
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+def _toc_pages() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return ["index.html", "search.html"] + [f"{name}.html" for name in [toc["root"], *chapters]]
+
+
+PAGES = _toc_pages()
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+# --- The site and its browser ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def site(serve: Callable[[Path], str]) -> str:
+    """The address of the freshly built site."""
+    build = subprocess.run([sys.executable, ROOT / "tools/build_book.py"], capture_output=True, text=True, check=False)
+    if build.returncode:
+        pytest.fail(f"the website does not build:\n{build.stdout}{build.stderr}", pytrace=False)
+    return f"{serve(SITE.parent)}/{SITE.name}/"
+
+
+@dataclass
+class Visit:
+    """A page and all that happened while it was loaded and read to its end."""
+
+    name: str
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    bytes_at_first: int = 0
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def at_desk(request: pytest.FixtureRequest, site: str, browser: Browser) -> Iterator[Visit]:
+    yield from _read_through(browser, DESK, site, request.param)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def by_phone(request: pytest.FixtureRequest, site: str, browser: Browser) -> Iterator[Visit]:
+    yield from _read_through(browser, PHONE, site, request.param)
+
+
+@contextlib.contextmanager
+def fresh_page(browser: Browser, **options: object) -> Iterator[Page]:
+    """A page of a reader who has never been here: nothing is cached or remembered."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(5_000)
+    yield context.new_page()
+    context.close()
+
+
+def _read_through(browser: Browser, options: dict, site: str, name: str) -> Iterator[Visit]:
+    with fresh_page(browser, **options) as page:
+        yield _visit(page, site, name)
+
+
+def _visit(page: Page, site: str, name: str) -> Visit:
+    visit = Visit(name, page)
+    finished: list[Request] = []
+
+    def note_response(response: Response) -> None:
+        if response.status >= 400:
+            visit.complaints.append(f"{response.url}: {response.status}")
+
+    def note_message(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visit.complaints.append(message.text)
+
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on("requestfailed", lambda request: visit.complaints.append(f"{request.url}: {request.failure}"))
+    page.on("request", lambda request: visit.addresses.append(request.url))
+    page.on("requestfinished", lambda request: finished.append(request))
+    page.on("response", note_response)
+    page.goto(site + name, wait_until="networkidle")
+    sizes = [request.sizes() for request in finished if not request.url.startswith("data:")]
+    visit.bytes_at_first = sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes)
+    scroll_through(page)
+    page.wait_for_load_state("networkidle")
+    return visit
+
+
+def scroll_through(page: Page) -> None:
+    """Go down the page a window at a time, so that everything that waits to come near is loaded; then back up."""
+    page.evaluate("""async () => {
+        for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+            scrollTo({ top: y, behavior: "instant" });
+            await new Promise((done) => setTimeout(done, 30));
+        }
+        await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+        scrollTo({ top: 0, behavior: "instant" });
+    }""")
+    page.wait_for_function("() => !document.querySelector('[data-explorer] > .explorer-still')")
+
+
+# --- What the files say ----------------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """The ids, addresses and pictures in a page's HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.base, self.ids, self.links, self.pictures = "", [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "base":
+            self.base = attributes["href"]
+            return
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        for name in ("href", "src", "action"):
+            if attributes.get(name) is not None:
+                self.links.append(attributes[name])
+        if tag == "img":
+            self.pictures.append(attributes)
+
+
+@pytest.fixture(scope="session")
+def readers(site: str) -> dict[str, Reader]:
+    pages = {path.relative_to(SITE).as_posix(): path for path in SITE.rglob("*.html")}
+    return {name: Reader(path.read_text(encoding="utf-8")) for name, path in pages.items()}
+
+
+def test_the_built_pages_are_those_of_the_table_of_contents(readers: dict[str, Reader]) -> None:
+    assert sorted(readers) == sorted(PAGES)
+
+
+@each_page
+def test_links_lead_somewhere(name: str, readers: dict[str, Reader]) -> None:
+    broken = [problem for link in readers[name].links if (problem := _problem_with(link, name, readers))]
+    assert not broken, f"{name}: " + "; ".join(broken)
+
+
+def _problem_with(link: str, name: str, readers: dict[str, Reader]) -> str | None:
+    parts = urlsplit(link)
+    if parts.scheme in ("http", "https", "mailto", "data") and (parts.netloc or parts.scheme in ("mailto", "data")):
+        return None  # another host's pages are its own matter; that nothing is loaded from one is tested below
+    if parts.scheme or parts.netloc or link.startswith("/"):
+        return f"{link} does not work in a sub-folder"
+    target = urlsplit(urljoin(urljoin(f"http://site/{name}", readers[name].base), link))
+    path = unquote(target.path).lstrip("/") or "index.html"
+    if not (SITE / path).is_file():
+        return f"{link} leads to no file"
+    if target.fragment and path in readers and unquote(target.fragment) not in readers[path].ids:
+        return f"{link}: {path} has no such place"
+    return None
+
+
+@each_page
+def test_pictures_have_a_text_of_their_own(name: str, readers: dict[str, Reader]) -> None:
+    alts = {picture["src"][:80]: picture.get("alt") or "" for picture in readers[name].pictures}
+    wrong = {src: alt for src, alt in alts.items() if not re.search(r"\w \w", alt) or re.search(r"[0-9a-f]{16}", alt)}
+    assert not wrong, f"a picture needs alt text in words: {wrong}"
+
+
+def test_the_font_holds_every_character_of_the_formulas(site: str) -> None:
+    held = set(map(chr, TTFont(SITE / "_static/fonts/math.woff2").getBestCmap()))
+    invisible = set(" \n\u2061\u2062\u2063\u2064")  # function application and its kin
+    for path in sorted(SITE.rglob("*.html")):
+        reader = _FormulaText(path.read_text(encoding="utf-8"))
+        missing = reader.characters - held - invisible
+        assert not missing, f"{path.name}: the font of the formulas lacks {sorted(missing)}"
+
+
+class _FormulaText(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.inside, self.characters = False, set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.inside |= tag == "math"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside &= tag != "math"
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.characters |= set(data)
+
+
+# --- What a reader sees ----------------------------------------------------------------------------------------------
+
+RAW_TEX = """() => {
+    const text = document.querySelector("article, .bd-search-container").cloneNode(true);
+    for (const element of text.querySelectorAll("pre, code, math, script, style")) element.remove();
+    return text.textContent.match(/.{0,30}(?:\\$|\\\\[a-zA-Z]+).{0,30}/g) ?? [];
+}"""
+BAD_FORMULAS = """() => [...document.querySelectorAll("math")].filter((formula) => {
+    const box = formula.getBoundingClientRect();
+    return !box.width || !box.height || formula.querySelector("merror") || !formula.getAttribute("alttext");
+}).map((formula) => formula.outerHTML)"""
+REPEATED_IDS = """() => {
+    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+    return ids.filter((id, i) => ids.indexOf(id) !== i);
+}"""
+
+
+def test_page_loads_in_silence(at_desk: Visit) -> None:
+    assert not at_desk.complaints, "\n".join(at_desk.complaints)
+
+
+def test_page_asks_no_other_host(at_desk: Visit, site: str) -> None:
+    assert site + at_desk.name in at_desk.addresses
+    foreign = [address for address in at_desk.addresses if not address.startswith((site, "data:", "blob:"))]
+    assert not foreign, "\n".join(foreign)
+
+
+def test_no_id_stands_twice(at_desk: Visit) -> None:
+    assert at_desk.page.evaluate(REPEATED_IDS) == []
+
+
+def test_pictures_show(at_desk: Visit) -> None:
+    assert at_desk.page.evaluate("() => [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)") == []
+
+
+def test_formulas_show(at_desk: Visit) -> None:
+    assert at_desk.page.evaluate(RAW_TEX) == [], "raw TeX in the text"
+    assert at_desk.page.evaluate(BAD_FORMULAS) == []
+    if at_desk.page.locator("math").count():
+        font = "() => [...document.fonts].filter((f) => /STIX/.test(f.family)).map((f) => f.status)"
+        assert at_desk.page.evaluate(font) == ["loaded"]
+
+
+WIDER_THAN_WINDOW = """() => {
+    const width = document.documentElement.clientWidth;
+    const scrolls = (e) => e !== document.body &&
+        (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
+    return [...document.body.querySelectorAll("*")]
+        .filter((e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e.parentElement))
+        .map((e) => e.outerHTML.slice(0, 120)).slice(0, 5);
+}"""
+
+
+def test_page_loads_in_silence_on_a_phone(by_phone: Visit) -> None:
+    assert not by_phone.complaints, "\n".join(by_phone.complaints)
+
+
+def test_page_is_light(by_phone: Visit) -> None:
+    assert 10_000 < by_phone.bytes_at_first <= MAX_PAGE_BYTES, f"{by_phone.bytes_at_first:,} bytes"
+
+
+def test_page_fits_a_phone(by_phone: Visit) -> None:
+    visible, whole = by_phone.page.evaluate("() => [innerWidth, document.documentElement.scrollWidth]")
+    assert whole <= visible == PHONE["viewport"]["width"], (
+        f"{whole} px wide: {by_phone.page.evaluate(WIDER_THAN_WINDOW)}"
+    )
+
+
+# Contrast as WCAG defines it, between a text and the nearest background behind it. Text in a drawing is left out: what
+# lies behind it is drawn too.
+FAINT_TEXT = """() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const rgba = (colour) => {
+        context.clearRect(0, 0, 1, 1);
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+        return [r, g, b, a / 255];
+    };
+    const over = ([r, g, b, a], below) => [r, g, b].map((c, i) => c * a + below[i] * (1 - a));
+    const background = (element) => {
+        if (!element) return [255, 255, 255];
+        const colour = rgba(getComputedStyle(element).backgroundColor);
+        return colour[3] === 1 ? colour.slice(0, 3) : over(colour, background(element.parentElement));
+    };
+    const luminance = (rgb) => rgb.map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const faint = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || element.closest("svg, script, style, noscript, :disabled")) continue;
+        if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+        if (!element.getBoundingClientRect().width) continue;
+        const style = getComputedStyle(element);
+        const behind = background(element);
+        const [high, low] = [luminance(over(rgba(style.color), behind)), luminance(behind)].sort((a, b) => b - a);
+        const ratio = (high + 0.05) / (low + 0.05);
+        const size = parseFloat(style.fontSize);
+        if (ratio < (size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5)) {
+            const text = walker.currentNode.data.trim().slice(0, 40);
+            faint.push(`${text} (${ratio.toFixed(2)}:1, in ${element.className || element.tagName})`);
+        }
+    }
+    return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out(scheme: str, at_desk: Visit) -> None:
+    at_desk.page.emulate_media(color_scheme=scheme)
+    at_desk.page.locator(f"html[data-theme={scheme}]").wait_for()
+    at_desk.page.wait_for_timeout(300)  # colours change gradually
+    assert at_desk.page.evaluate(FAINT_TEXT) == []
+
+
+@each_page
+def test_page_stands_without_javascript(name: str, site: str, browser: Browser) -> None:
+    with fresh_page(browser, viewport=DESK["viewport"], java_script_enabled=False) as page:
+        page.goto(site + name)
+        assert page.locator("main h1:visible").count() == 1
+        assert page.locator("nav a:visible").count() >= len(PAGES) - 2, "the table of contents is not there"
+        assert page.locator("button:visible").all_inner_texts() == [], "a button that does nothing"
+        for explorer in page.locator("[data-explorer]").all():
+            picture = explorer.locator("img")
+            picture.scroll_into_view_if_needed()
+            assert picture.is_visible()
+            assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        if name != "search.html":
+            assert len(page.locator("article").inner_text()) > 500
+
+
+# --- What a reader can move ------------------------------------------------------------------------------------------
+
+# What a control may change: its explorer, its question, its own label (a copy button), or else anything on the page.
+# The value of an input is not part of it: a slider that moves by itself and changes nothing else is dead. Nor is
+# `tabindex`, which the theme corrects in its own time.
+STATE = """(control) => {
+    const around = control.closest("[data-explorer], details, .copybtn") ?? document.documentElement;
+    const dialogs = [...document.querySelectorAll("dialog")].map((dialog) => dialog.open);
+    const searching = document.activeElement.matches("[type=search]");
+    return [location.href, dialogs, searching, around.outerHTML.replace(/ tabindex="-?\\d"/g, "")].join();
+}"""
+CONTROLS = "button, summary, input, select, textarea, [role=button], [role=slider], [role=tab], [contenteditable]"
+# A button that resets an explorer has something to do only after a slider has been moved; a sidebar that is put away
+# takes its controls with it.
+# A search leaves the page.
+USE_LATER = ["input[type=search]", ".sidebar-toggle", "button, [role=button]"]
+
+
+def test_no_control_is_dead(at_desk: Visit) -> None:
+    _use_all(at_desk.page)
+
+
+def test_no_control_is_dead_on_a_phone(by_phone: Visit) -> None:
+    _use_all(by_phone.page)
+
+
+def _use_all(page: Page) -> None:
+    controls = [control for control in page.query_selector_all(CONTROLS) if control.is_visible()]
+    controls.sort(key=lambda control: [control.evaluate("(e, css) => e.matches(css)", css) for css in USE_LATER])
+    assert controls
+    dead = [_describe(control) for control in controls if not _answers(page, control)]
+    assert not dead, "nothing happens on " + "; ".join(dead)
+
+
+def _describe(control: ElementHandle) -> str:
+    return control.evaluate("e => e.cloneNode(false).outerHTML + e.textContent.trim().slice(0, 40)")
+
+
+def _answers(page: Page, control: ElementHandle) -> bool:
+    """Whether the control is on offer, and using it changes anything within a second."""
+    if not control.is_visible() or not control.is_enabled():
+        return False
+    control.scroll_into_view_if_needed()
+    page.evaluate("() => document.activeElement.blur()")
+    before = control.evaluate(STATE)
+    try:
+        if _use(page, control) == "search":
+            page.wait_for_url("**/search.html?q=attention*", timeout=1_000)
+            return True
+        page.wait_for_function(
+            f"([control, before]) => ({STATE})(control) !== before", arg=[control, before], timeout=1_000
+        )
+    except PlaywrightTimeout:
+        return False
+    page.keyboard.press("Escape")  # closes a dialog, so that the next control can be reached
+    return True
+
+
+def _use(page: Page, control: ElementHandle) -> str:
+    """Use a control as a reader would, and return its kind."""
+    kind = control.evaluate("e => e.matches('input') ? e.type : e.getAttribute('role') ?? e.localName")
+    if kind in ("range", "slider"):
+        control.focus()
+        at_end = control.evaluate("e => e.type === 'range' && +e.value >= +e.max")
+        page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+    elif kind == "select":
+        control.evaluate("""e => {
+            e.selectedIndex = (e.selectedIndex + 1) % e.options.length;
+            for (const type of ["input", "change"]) e.dispatchEvent(new Event(type, { bubbles: true }));
+        }""")
+    elif kind == "search":
+        control.fill("attention")
+        control.press("Enter")
+    elif kind in ("text", "number", "textarea"):
+        control.fill("345678")
+        control.press("Enter")
+    else:
+        control.click()
+    return kind
+
+
+def test_copy_button_copies_the_code(site: str, browser: Browser) -> None:
+    name = next(name for name in PAGES if name.startswith("notebooks/"))
+    with fresh_page(browser, **DESK) as page:
+        page.goto(site + name)
+        cell = page.locator("div.cell_input").first
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        copied = page.evaluate("() => navigator.clipboard.readText()")
+    notebook = json.loads((ROOT / name).with_suffix(".ipynb").read_text(encoding="utf-8"))
+    first = next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert copied.strip() == "".join(first).strip()
+
+
+def test_colour_mode_goes_round_and_is_remembered(site: str, browser: Browser) -> None:
+    with fresh_page(browser, color_scheme="light", **DESK) as page:
+        page.goto(site)
+        seen = []
+        for _ in range(3):
+            seen.append([page.locator("html").get_attribute(name) for name in ("data-mode", "data-theme")])
+            page.locator(".theme-switch-button").click()
+        assert seen == [["auto", "light"], ["dark", "dark"], ["light", "light"]]
+        page.locator(".theme-switch-button").click()
+        page.goto(site + PAGES[-1])
+        background = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+        assert sum(map(int, re.findall(r"\d+", background)[:3])) < 150, "the next page is not dark"
+
+
+@pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
+def test_search_finds_a_word(device: dict, site: str, browser: Browser) -> None:
+    with fresh_page(browser, **device) as page:
+        page.goto(site)
+        page.locator(".search-button__button:visible").first.click()
+        page.locator("#pst-search-dialog input").fill("bottleneck")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=bottleneck*")
+        page.locator("#search-results ul.search li > a", has_text="Bottleneck").first.click()
+        page.wait_for_url("**/*#bottleneck")
+        page.locator("#bottleneck .highlighted", has_text="Bottleneck").first.wait_for()
+        place = page.locator("#bottleneck").bounding_box()
+        assert 0 <= place["y"] < device["viewport"]["height"], "the place found is not on the screen"
+
+
+def test_notebooks_open_in_colab(site: str, browser: Browser) -> None:
+    names = [name for name in PAGES if name.startswith("notebooks/")]
+    assert names
+    with fresh_page(browser, **DESK) as page:
+        for name in names:
+            page.goto(site + name)
+            notebook = Path(name).with_suffix(".ipynb").as_posix()
+            assert (ROOT / notebook).is_file()
+            link = page.get_by_role("link", name="Open in Colab")
+            assert link.get_attribute("href") == f"{COLAB}/{notebook}"
+            download = page.get_by_role("link", name="Notebook", exact=True).get_attribute("href")
+            assert page.request.get(urljoin(page.url, download)).body() == (ROOT / notebook).read_bytes()
