@@ -36,19 +36,24 @@ def check_width(name: str, x: Tensor, width: int) -> None:
 
 
 def check_input(name: str, x: Tensor, weight: Tensor) -> None:
-    """Raise unless a linear layer with this weight (d_out, d_in) can read x: width, dtype and device."""
+    """Raise unless a layer whose weight ends in the axis d_in can read x: width, dtype and device."""
     check_width(name, x, weight.shape[-1])
     check_alike(name, x, "the module's parameters", weight)
 
 
-def check_tokens(name: str, x: Tensor) -> None:
-    """Raise unless x is an integer tensor (..., n)."""
+def check_tokens(name: str, x: Tensor, vocabulary: int) -> None:
+    """Raise unless x is a tensor (..., n) of whole numbers from 0 to vocabulary - 1."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} should be a torch tensor, got {type(x).__name__}")
     if x.dtype not in (torch.int64, torch.int32):
         raise TypeError(f"{name} should hold token numbers (torch.int64), got {x.dtype}")
     if x.dim() < 1:
         raise ValueError(f"{name} should have shape (..., n), got {shape(x)}: add an axis with x[None]")
+    # Looking at the numbers would make a GPU wait and a compiled graph break, so this is asked on the CPU alone.
+    if x.device.type == "cpu" and not torch.compiler.is_compiling() and x.numel():
+        low, high = x.min().item(), x.max().item()
+        if low < 0 or high >= vocabulary:
+            raise ValueError(f"{name} should lie between 0 and {vocabulary - 1}, got numbers from {low} to {high}")
 
 
 def check_same_width(q: Tensor, k: Tensor) -> None:
