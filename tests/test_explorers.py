@@ -381,8 +381,8 @@ def assert_shows(page, scores, temperature):
     assert shown(page)[1] == pytest.approx(context, abs=1e-6)
     # The same is what the reader sees: the numbers, the bars, the arrows.
     minus = lambda number: f"{number:.2f}".replace("-", "−")  # noqa: E731
-    assert page.locator(".row .weight").all_inner_texts() == [f"{weight:.2f}" for weight in weights]
-    assert page.locator(".row output:not(.weight)").all_inner_texts() == [minus(score) for score in scores]
+    assert page.locator(".score-row .weight").all_inner_texts() == [f"{weight:.2f}" for weight in weights]
+    assert page.locator(".score-row output:not(.weight)").all_inner_texts() == [minus(score) for score in scores]
     assert page.locator(".temperature output").inner_text() == f"{temperature:.2f}"
     fills = page.locator(".track .fill").evaluate_all("fills => fills.map(fill => parseFloat(fill.style.inlineSize))")
     assert fills == pytest.approx([100 * weight for weight in weights], abs=1e-3)
@@ -545,7 +545,7 @@ def test_alignment_first_view_shows_all_links(visit):
     assert {(j, i): w for j, i, w in weights} == pytest.approx(expected, abs=1e-4)
     assert page.locator("[aria-pressed=true]").count() == 0
     assert page.locator(".verdict").inner_text() == "✓ translated correctly"
-    assert page.get_by_role("button", name="Show all links").is_disabled()
+    assert not page.get_by_text("All links").is_visible()  # a control that could do nothing
 
 
 def test_alignment_by_mouse(visit):
@@ -560,7 +560,7 @@ def test_alignment_by_mouse(visit):
     assert_lit(page, example, "target", 5)
     page.mouse.move(0, 0)
     assert_lit(page, example, "target", 2)  # what was clicked stays
-    page.get_by_role("button", name="Show all links").click()
+    page.get_by_role("button", name="All links").click()
     assert page.locator("[aria-pressed=true]").count() == 0
 
 
@@ -626,7 +626,7 @@ def test_alignment_names_repeated_words(visit):
 def test_no_dead_control_without_a_kernel(visit):
     page = visit("alignment_explorer")
     assert page.locator("input").count() == 0
-    assert "In a running notebook you can type any number" in page.locator(".note").inner_text()
+    assert "In a running notebook you can type any number" in page.locator(".remark").inner_text()
 
 
 def test_typing_a_number_reaches_python_and_comes_back(browser, site):
@@ -790,7 +790,7 @@ def test_print_shows_the_present_drawing_without_controls(visit, name):
     page.emulate_media(media="print")
     assert page.locator(".explorer-body").evaluate("el => getComputedStyle(el).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator(".links, .weighted-sum > .plane").is_visible()
-    for text in ("Reset", "Show all links"):
+    for text in ("Reset", "All links"):
         assert not page.get_by_role("button", name=text).is_visible()
 
 

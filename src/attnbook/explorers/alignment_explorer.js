@@ -48,7 +48,7 @@ function render({ model, el }) {
   });
   const verdict = html("p", { class: "verdict" });
   const status = html("p", { class: "sentence", "aria-live": "polite" });
-  const showAll = button("Show all links", () => pin(null));
+  const showAll = button("All links", () => pin(null));
   const columns = {
     source: html("div", { class: "words", role: "group", "aria-label": "input words" }),
     target: html("div", { class: "words", role: "group", "aria-label": "output morphemes" }),
@@ -85,7 +85,7 @@ function render({ model, el }) {
     for (const link of links.children)
       link.classList.toggle("lit", link.dataset[active?.side] === String(active?.index));
     status.textContent = sentence(shown, active);
-    showAll.disabled = pinned === null;
+    showAll.style.visibility = pinned ? "visible" : "hidden"; // its room stays
   }
 
   /** Arrow keys: up and down along a column, left and right to the partner with the largest weight. */
@@ -142,9 +142,13 @@ function render({ model, el }) {
 
   const form = live ? makeForm(model) : null;
   const note = "In a running notebook you can type any number below a million here, and the model translates it.";
-  const side = [html("label", { class: "choose" }, html("span", {}, "Number"), select), verdict, status, showAll];
+  const side = [
+    html("label", { class: "choose" }, html("span", {}, "Number"), select),
+    html("div", { class: "verdict-row" }, verdict, showAll),
+    status,
+  ];
   if (live) side.push(form.element);
-  else if (model.get("translates")) side.push(html("p", { class: "note" }, note));
+  else if (model.get("translates")) side.push(html("p", { class: "remark" }, note));
   const headings = html("div", { class: "headings", "aria-hidden": "true" });
   headings.append(html("span", {}, "input"), html("span"), html("span", {}, "output"));
   body(

@@ -20,7 +20,7 @@ function build(element, attributes, children) {
   return element;
 }
 
-/** An HTML element: html("p", { class: "note" }, "text", child). */
+/** An HTML element: html("p", { class: "remark" }, "text", child). */
 export function html(tag, attributes = {}, ...children) {
   return build(document.createElement(tag), attributes, children);
 }

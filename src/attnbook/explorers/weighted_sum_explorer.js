@@ -167,7 +167,16 @@ function render({ model, el }) {
     };
     const track = html("span", { class: "track" }, row.bar);
     const what = html("small", { class: "what" }, "weight"); // where the rows are too narrow for the heading
-    row.element = html("div", { class: "row" }, row.name, row.score, row.scoreText, what, track, row.weightText);
+    row.element = html(
+      "div",
+      { class: "score-row" },
+      row.name,
+      row.score,
+      row.scoreText,
+      what,
+      track,
+      row.weightText,
+    );
     for (const event of ["pointerenter", "focusin"]) row.element.addEventListener(event, () => lookAt(i));
     for (const event of ["pointerleave", "focusout"]) row.element.addEventListener(event, () => lookAt(null));
     return row;
@@ -195,7 +204,7 @@ function render({ model, el }) {
         { class: "controls" },
         html(
           "div",
-          { class: "row heading", "aria-hidden": "true" },
+          { class: "score-row heading", "aria-hidden": "true" },
           html("span", {}, "value"),
           html("span", {}, "score"),
           html("span"),
@@ -205,7 +214,7 @@ function render({ model, el }) {
         html("div", { class: "temperature" }, html("span", {}, "temperature"), temperature, temperatureText),
         html(
           "p",
-          { class: "note" },
+          { class: "remark" },
           "weight = softmax(score ÷ temperature). Cold: the largest score takes all. Hot: all become equal.",
         ),
         html(
