@@ -382,8 +382,8 @@ def assert_shows(page, scores, temperature):
     # The same is what the reader sees: the numbers, the bars, the arrows.
     minus = lambda number: f"{number:.2f}".replace("-", "−")  # noqa: E731
     assert page.locator(".score-row .weight").all_inner_texts() == [f"{weight:.2f}" for weight in weights]
-    assert page.locator(".score-row output:not(.weight)").all_inner_texts() == [minus(score) for score in scores]
-    assert page.locator(".temperature output").inner_text() == f"{temperature:.2f}"
+    assert page.locator(".score-row .number:not(.weight)").all_inner_texts() == [minus(score) for score in scores]
+    assert page.locator(".temperature .number").inner_text() == f"{temperature:.2f}"
     fills = page.locator(".track .fill").evaluate_all("fills => fills.map(fill => parseFloat(fill.style.inlineSize))")
     assert fills == pytest.approx([100 * weight for weight in weights], abs=1e-3)
     x, y = context
@@ -500,7 +500,9 @@ def test_weighted_sum_arrows_end_where_the_numbers_say(visit):
 def test_weighted_sum_is_spoken_once_the_hand_rests(visit):
     page = visit("weighted_sum_explorer")
     page.get_by_role("button", name="Equal").click()
-    line = page.locator("[aria-live]")
+    # The one live line: an <output> for each number would speak at each step of a drag.
+    line = page.locator("[aria-live], [role=status], output")
+    assert line.count() == 1
     page.wait_for_function("line => line.textContent.startsWith('Weights 0.25')", arg=line.element_handle())
     assert line.inner_text() == "Weights 0.25, 0.25, 0.25, 0.25; context (1.00, 1.25)"
     assert sliders(page)[0][0].get_attribute("aria-valuetext") == "0.00, weight 0.25"

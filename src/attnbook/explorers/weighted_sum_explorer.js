@@ -161,9 +161,9 @@ function render({ model, el }) {
         step: 0.1,
         onInput: (x) => changeScore(i, x),
       }),
-      scoreText: html("output", { class: "number" }),
+      scoreText: html("span", { class: "number" }),
       bar: html("span", { class: "fill" }),
-      weightText: html("output", { class: "number weight" }),
+      weightText: html("span", { class: "number weight" }),
     };
     const track = html("span", { class: "track" }, row.bar);
     const what = html("small", { class: "what" }, "weight"); // where the rows are too narrow for the heading
@@ -189,7 +189,7 @@ function render({ model, el }) {
     step: 0.05,
     onInput: (x) => change({ temperature: 10 ** x }),
   });
-  const temperatureText = html("output", { class: "number" });
+  const temperatureText = html("span", { class: "number" });
   const drawing = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", class: "plane" });
   const sum = html("p", { class: "sum" });
   const spoken = announcer();
@@ -240,13 +240,13 @@ function render({ model, el }) {
       row.name.replaceChildren(html("b", {}, labels[i]), html("small", {}, short(values[i])));
       row.score.value = scores[i];
       row.score.setAttribute("aria-valuetext", `${digits(scores[i])}, weight ${digits(weights[i])}`);
-      row.scoreText.value = digits(scores[i]);
+      row.scoreText.textContent = digits(scores[i]);
       row.bar.style.inlineSize = `${100 * weights[i]}%`;
-      row.weightText.value = digits(weights[i]);
+      row.weightText.textContent = digits(weights[i]);
     });
     temperature.value = Math.log10(t);
     temperature.setAttribute("aria-valuetext", digits(t));
-    temperatureText.value = digits(t);
+    temperatureText.textContent = digits(t);
     drawing.replaceChildren(...plane(weights, values, labels, active));
     const terms = weights.map((weight, i) => html("span", {}, `${i ? "+ " : ""}${digits(weight)} ${labels[i]}`));
     drawing.setAttribute(
