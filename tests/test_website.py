@@ -357,19 +357,26 @@ def test_page_stands_without_javascript(name: str, site: str, browser: Browser) 
 # --- What a reader can move ------------------------------------------------------------------------------------------
 
 # What a control may change: its explorer, its question, its own label (a copy button), or else anything on the page.
-# The value of an input is not part of it: a slider that moves by itself and changes nothing else is dead. Nor is
-# `tabindex`, which the theme corrects in its own time.
-STATE = """(control) => {
+# Not part of it are the value of an input (a slider that moves by itself and changes nothing else is dead), and what
+# comes late, so that it might be laid at the next control's door: the theme's `tabindex`, and what is read aloud.
+STATE = r"""(control) => {
     const around = control.closest("[data-explorer], details, .copybtn") ?? document.documentElement;
+    const copy = around.cloneNode(true);
+    for (const spoken of copy.querySelectorAll("[aria-live], [role=status]")) spoken.remove();
     const dialogs = [...document.querySelectorAll("dialog")].map((dialog) => dialog.open);
     const searching = document.activeElement.matches("[type=search]");
-    return [location.href, dialogs, searching, around.outerHTML.replace(/ tabindex="-?\\d"/g, "")].join();
+    return [location.href, dialogs, searching, copy.outerHTML.replace(/ tabindex="-?\d"/g, "")].join();
 }"""
+# Scrolling to a control, pointing at it and focusing it may change things too, which must not count.
+SETTLED = f"""async (control) => {{
+    const state = {STATE};
+    for (let before; ;) {{
+        before = state(control);
+        await new Promise((done) => setTimeout(done, 150));
+        if (state(control) === before) return before;
+    }}
+}}"""
 CONTROLS = "button, summary, input, select, textarea, [role=button], [role=slider], [role=tab], [contenteditable]"
-# A button that resets an explorer has something to do only after a slider has been moved; a sidebar that is put away
-# takes its controls with it.
-# A search leaves the page.
-USE_LATER = ["input[type=search]", ".sidebar-toggle", "button, [role=button]"]
 
 
 def test_no_control_is_dead(at_desk: Visit) -> None:
@@ -382,9 +389,15 @@ def test_no_control_is_dead_on_a_phone(by_phone: Visit) -> None:
 
 def _use_all(page: Page) -> None:
     controls = [control for control in page.query_selector_all(CONTROLS) if control.is_visible()]
-    controls.sort(key=lambda control: [control.evaluate("(e, css) => e.matches(css)", css) for css in USE_LATER])
     assert controls
-    dead = [_describe(control) for control in controls if not _answers(page, control)]
+    # A sidebar that is put away takes its controls with it, and a search leaves the page.
+    searches = [control for control in controls if control.evaluate("e => e.type === 'search'")]
+    others = [control for control in controls if control not in searches]
+    others.sort(key=lambda control: control.evaluate("e => e.matches('.sidebar-toggle')"))
+    idle = [control for control in others if not _answers(page, control)]
+    # A button that resets an explorer has something to do only after another control was used.
+    dead = [_describe(control) for control in idle if not _answers(page, control)]
+    dead += [_describe(control) for control in searches if not _answers(page, control)]
     assert not dead, "nothing happens on " + "; ".join(dead)
 
 
@@ -393,18 +406,20 @@ def _describe(control: ElementHandle) -> str:
 
 
 def _answers(page: Page, control: ElementHandle) -> bool:
-    """Whether the control is on offer, and using it changes anything within a second."""
+    """Whether the control is on offer, and using it changes anything within half a second."""
     if not control.is_visible() or not control.is_enabled():
         return False
-    control.scroll_into_view_if_needed()
-    page.evaluate("() => document.activeElement.blur()")
-    before = control.evaluate(STATE)
     try:
+        control.hover()
+        control.evaluate(
+            "e => e.matches('input, select, textarea, [role=slider]') ? e.focus() : document.activeElement.blur()"
+        )
+        before = control.evaluate(SETTLED)
         if _use(page, control) == "search":
-            page.wait_for_url("**/search.html?q=attention*", timeout=1_000)
+            page.wait_for_url("**/search.html?q=attention*", timeout=500)
             return True
         page.wait_for_function(
-            f"([control, before]) => ({STATE})(control) !== before", arg=[control, before], timeout=1_000
+            f"([control, before]) => ({STATE})(control) !== before", arg=[control, before], timeout=500
         )
     except PlaywrightTimeout:
         return False

@@ -24,7 +24,7 @@ INPUTS = ["_config.yml", "_toc.yml", "book", "notebooks", "src/attnbook", "tools
 PASSING = {"__pycache__", ".ipynb_checkpoints"}  # come and go without changing the book
 
 
-def build(root: Path = ROOT) -> bool:
+def build(root: Path) -> bool:
     """Build the website unless it stands already; True if it had to be built.
 
     Raises:
@@ -113,7 +113,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 def main() -> int:
     start = time.perf_counter()
     try:
-        built = build()
+        built = build(ROOT)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

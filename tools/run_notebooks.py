@@ -47,10 +47,12 @@ def main() -> int:
 
 def tidy(notebook: NotebookNode) -> None:
     """Drop what differs from run to run, or is of no use without the kernel that made it."""
-    notebook.metadata = nbformat.from_dict({
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    })
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
