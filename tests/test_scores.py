@@ -147,6 +147,12 @@ def test_one_device(score, d_q, d_k) -> None:
 
 
 @every
+def test_compiles_without_a_graph_break(score, d_q, d_k) -> None:
+    q, k = random(B, N_Q, d_q), random(B, N_K, d_k)
+    assert_close(torch.compile(score, backend="aot_eager", fullgraph=True)(q, k), score(q, k))
+
+
+@every
 def test_mixed_precision(score, d_q, d_k) -> None:
     q, k = random(N_Q, d_q).float(), random(N_K, d_k).float()
     score = score.float() if isinstance(score, nn.Module) else score

@@ -22,7 +22,8 @@ def attend(scores: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[
 
         weights = softmax(scores)        output = weights · values
 
-    What the mask hides counts for nothing, not even if it is NaN or infinite.
+    What the mask hides counts for nothing, not even if it is NaN or infinite. A query that may attend to such a value
+    gets NaN.
 
     Args:
         scores: (..., n_q, n_k), numbers of any size; the softmax runs over the keys (last axis).

@@ -141,7 +141,7 @@ def load_minilm() -> SentenceEncoder:
 
     Raises:
         ImportError: the package with its files, or `tokenizers`, is not installed; with the command that does it.
-    Cost: reads 91 MB; then about 10 ms for a sentence on one processor core.
+    Cost: reads 91 MB; then 10 to 20 ms for a sentence on one processor core.
     Source: the model sentence-transformers/all-MiniLM-L6-v2, Apache-2.0, trained on a billion pairs of sentences.
 
     >>> model = load_minilm()
