@@ -61,7 +61,9 @@ evidence: $(PACKAGE)  ## Train every run again that the chapters quote (long), a
 	$(BIN)/python -m attnbook.evidence
 
 requirements: $(PACKAGE)  ## Pin requirements.txt anew from the ranges in pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --no-annotate --extra dev --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --output-file requirements.txt pyproject.toml
+	@# A machine's own build of torch ("2.13.0+cpu") must not be asked of every other machine.
+	@sed -i.unfinished 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.txt && rm requirements.txt.unfinished
 
 clean:  ## Remove what was built and installed here
 	rm -rf $(VENV) _build

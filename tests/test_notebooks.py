@@ -89,7 +89,7 @@ def test_has_the_parts_of_a_chapter(path):
 @every_notebook
 def test_quizzes_explain_every_choice(path):
     quiz = "\n".join(markdown_cells(path)).split("## Quiz")[1].split("\n## ")[0]
-    questions = re.split(r"^### ", quiz, flags=re.MULTILINE)[1:]
+    questions = re.split(r"^\*\*Question \d\.\*\* ", quiz, flags=re.MULTILINE)[1:]
     assert 3 <= len(questions) <= 5
     for question in questions:
         choices = re.findall(r"<details>\s*<summary>(.+?)</summary>(.+?)</details>", question, re.DOTALL)
