@@ -38,9 +38,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail(CHROMIUM_MISSING, pytrace=False)
     root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses its sandbox to root, as CI's containers are
     with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(
-            executable_path=chromium, chromium_sandbox=not root, args=CHROMIUM_QUIET
-        )
+        chrome = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=not root, args=CHROMIUM_QUIET)
         yield chrome
         chrome.close()
 
