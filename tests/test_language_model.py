@@ -68,6 +68,18 @@ def test_the_future_does_not_move_the_past_by_one_bit(kind, seed, i) -> None:
     assert torch.equal(network(tokens)[0][:, : i + 1], network(other)[0][:, : i + 1])
 
 
+@every_kind
+def test_one_layer_sees_the_order_of_the_past_by_its_positions_alone(kind) -> None:
+    network, tokens = LanguageModel(VOCABULARY, D, HEADS, 1, **KINDS[kind]).double(), text()
+    nn.init.normal_(network.embed.weight)
+    swapped = tokens[:, [2, 1, 0, 3, 4, 5, 6]]
+    last, last_swapped = (network(x)[0][:, -1] for x in (tokens, swapped))
+    assert not torch.allclose(last, last_swapped, atol=1e-4)
+    network.positions = None
+    network.layers.layers[0].attention.rotary = False
+    assert_close(network(tokens)[0][:, -1], network(swapped)[0][:, -1])
+
+
 def test_it_learns_a_text_by_heart() -> None:
     torch.manual_seed(0)
     sentence = torch.randint(VOCABULARY, (1, 24))

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.masks import causal, padding
-from attnbook.multihead import KVCache, MultiHeadAttention
+from attnbook.multihead import KVCache, MultiHeadAttention, _fused
 
 B, N_Q, N_K, HEADS, D_HEAD = 2, 5, 7, 3, 4
 D = HEADS * D_HEAD
@@ -157,6 +157,29 @@ def test_nan_under_the_mask_reaches_nothing(need_weights) -> None:
     assert_close(output[0], expected[0], rtol=0, atol=0)
     assert_close(output[1, :3], expected[1, :3], rtol=0, atol=0)
     assert output[1, 3:].isnan().all()
+
+
+@pytest.mark.parametrize("where", ["keys", "values"])
+def test_a_nan_in_keys_or_values_alone_shows_where_it_is_attended_to(where) -> None:
+    q, k, v = random(B, HEADS, N_Q, 4), random(B, HEADS, N_K, 4), random(B, HEADS, N_K, 4)
+    mask = causal(N_Q, N_K)  # the last query alone sees the last key
+    clean = _fused(q, k, v, mask)
+    (k if where == "keys" else v)[:, 1, -1] = NAN
+    output = _fused(q, k, v, mask)
+    assert_close(output[:, :, :-1], clean[:, :, :-1], rtol=0, atol=0)
+    assert output[:, :, -1].isnan().all()
+
+
+def test_a_kernel_that_gives_nan_to_a_row_without_a_key_does_no_harm(monkeypatch) -> None:
+    def kernel(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor) -> Tensor:
+        """The bare formula, as torch's kernels had it before version 2.5, and some still have it."""
+        return (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(~attn_mask, float("-inf")).softmax(-1) @ v
+
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", kernel)
+    mask = causal(N_Q)
+    mask[0] = False
+    assert kernel(*[random(1, N_Q, 4)] * 3, attn_mask=mask).isnan().any()
+    test_a_query_that_may_attend_to_nothing(need_weights=False)
 
 
 def test_the_fast_path_never_stores_the_weights() -> None:

@@ -189,7 +189,8 @@ def _for_heads(mask: Tensor, q: Tensor, k: Tensor) -> Tensor:
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     # The output of `scaled_dot_product_attention` by torch's kernel. It goes through the keys block by block (Dao et
-    # al., 2022) and never stores the weights. What it leaves open is done here: rows without a key, NaN under the mask.
+    # al., 2022) and never stores the weights. What kernels and versions do differently is settled here: a row without
+    # a key sees all of them and is then set to zero, and NaN under the mask is taken out.
     if mask is None:
         return nn.functional.scaled_dot_product_attention(q, k, v)
     (k, broken_k), (v, broken_v) = mend(k), mend(v)
