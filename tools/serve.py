@@ -4,6 +4,7 @@ python tools/serve.py [--port PORT]
 """
 
 import argparse
+import contextlib
 import errno
 import functools
 import http.server
@@ -54,12 +55,10 @@ def main() -> int:
     port = parser.parse_args().port
     if status := build_book.main():
         return status
-    with open_server(build_book.ROOT / "_build/html", port) as server:
+    with open_server(build_book.ROOT / "_build/html", port) as server, contextlib.suppress(KeyboardInterrupt):
         print(f"Serving the website at http://{HOST}:{server.server_port}/ (Ctrl-C ends it)", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+        server.serve_forever()
+    print()
     return 0
 
 
