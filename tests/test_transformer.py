@@ -188,6 +188,20 @@ def test_translate_is_greedy_and_its_caches_change_nothing(end) -> None:
     assert_close(weights, all_weights[-1][1].mean(1))
 
 
+def test_a_translation_that_has_ended_is_filled_up_while_others_go_on() -> None:
+    # The logits of each text are those of a table: the first text says 3, 4, 5, 6, 7, the second 6, 7, 8, 9, 10.
+    class Counting(Transformer):
+        def _decode(self, states, mask, target, **options):
+            logits, weights = super()._decode(states, mask, target, **options)
+            following = torch.where(target == 2, torch.tensor([[3], [6]]), target + 1)
+            return nn.functional.one_hot(following, TARGET).double() + 0 * logits, weights
+
+    model = Counting(SOURCE, TARGET, D, HEADS, 1).double()
+    tokens, weights = model.translate(sentences()[0], start=2, end=7, max_length=N_Q)
+    assert tokens.tolist() == [[3, 4, 5, 6, 7], [6, 7, 7, 7, 7]]
+    assert weights.shape == (B, N_Q, N_K)
+
+
 def test_translate_stops_when_all_have_ended() -> None:
     model, (source, _) = small(), sentences()
     likely = model.translate(source[:1], start=2, end=0, max_length=1)[0].item()
