@@ -337,6 +337,14 @@ def test_text_stands_out(scheme: str, at_desk: Visit) -> None:
     assert at_desk.page.evaluate(FAINT_TEXT) == []
 
 
+def test_pictures_keep_their_white_card_in_the_dark(at_desk: Visit) -> None:
+    at_desk.page.emulate_media(color_scheme="dark")
+    at_desk.page.locator("html[data-theme=dark] body").wait_for()
+    style = "images => images.map((i) => [getComputedStyle(i).backgroundColor, getComputedStyle(i).filter].join())"
+    cards = at_desk.page.locator("article img").evaluate_all(style)
+    assert set(cards) <= {"rgb(255, 255, 255),none"}
+
+
 @each_page
 def test_page_stands_without_javascript(name: str, site: str, browser: Browser) -> None:
     with fresh_page(browser, viewport=DESK["viewport"], java_script_enabled=False) as page:
