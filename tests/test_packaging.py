@@ -1,9 +1,11 @@
 """The package, its ranges and the pinned environment: what a newcomer and Colab install."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -57,12 +59,14 @@ def test_an_installed_package_holds_every_file(pattern, wheel_names):
 @pytest.fixture(scope="module")
 def wheel_names(tmp_path_factory):
     """The files of the wheel that pip would build: what Colab gets, which has no checkout to fall back on."""
-    import zipfile
-
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    source, wheels = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    # setuptools builds inside the folder that it is given, so it gets a copy.
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (wheel,) = folder.glob("attnbook-*.whl")
+    (wheel,) = wheels.glob("attnbook-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
