@@ -11,9 +11,16 @@ import pytest
 import torch
 
 from attnbook.attention import attend
-from attnbook.explorers import AlignmentExplorer, WeightedSumExplorer, static_files, write_static
+from attnbook.explorers import (
+    AlignmentExplorer,
+    FadingMemoryExplorer,
+    WeightedSumExplorer,
+    static_files,
+    write_static,
+)
 from attnbook.explorers.alignment_explorer import read_number
 from attnbook.explorers.explorer import inline_kit
+from attnbook.explorers.fading_memory_explorer import SENTENCE, percent
 from attnbook.plots import COLORS, luminance
 
 # The strictest rules that a host could give the site: nothing inline, nothing evaluated, nothing from elsewhere.
@@ -47,6 +54,10 @@ def alignment():
     return AlignmentExplorer([LONG, CROSSED], translate=lambda number: {**CROSSED, "number": number})
 
 
+MAKERS = [WeightedSumExplorer, alignment, FadingMemoryExplorer]
+EACH_MAKER = pytest.mark.parametrize("make", MAKERS)
+
+
 class Figure(HTMLParser):
     """The figure's attributes and the picture's, as a browser reads them."""
 
@@ -62,7 +73,7 @@ class Figure(HTMLParser):
 # Without a browser
 
 
-@pytest.mark.parametrize("make", [WeightedSumExplorer, alignment])
+@EACH_MAKER
 def test_equal_explorers_give_equal_html(make):
     one, two = make(), make()
     assert one.html() == two.html()
@@ -81,6 +92,7 @@ def test_the_picture_does_not_follow_the_notebooks_style():
 def test_state_holds_the_public_traits_and_nothing_of_the_widget_machinery():
     assert WeightedSumExplorer().state().keys() == {"scores", "values", "temperature", "labels"}
     assert alignment().state().keys() == {"examples", "chosen", "translates"}
+    assert FadingMemoryExplorer().state().keys() == {"words", "keep", "both_ways", "sentence"}
 
 
 def test_html_changes_with_the_state_and_with_the_code(monkeypatch):
@@ -94,7 +106,12 @@ def test_html_changes_with_the_state_and_with_the_code(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"), [(WeightedSumExplorer, "v₂ 0.30 context (1.00, 2.10)"), (alignment, "345,678 siebzig")]
+    ("make", "words"),
+    [
+        (WeightedSumExplorer, "v₂ 0.30 context (1.00, 2.10)"),
+        (alignment, "345,678 siebzig"),
+        (FadingMemoryExplorer, "one way: three 12.5%, hundred 25%, five 50%. start 12.5%."),
+    ],
 )
 def test_picture_stands_in_words_and_with_its_size(make, words):
     found = Figure(make().html()).found
@@ -104,7 +121,7 @@ def test_picture_stands_in_words_and_with_its_size(make, words):
     assert len(make().html()) < 100_000
 
 
-@pytest.mark.parametrize("make", [WeightedSumExplorer, alignment])
+@EACH_MAKER
 def test_a_notebook_gets_the_widget_and_the_html(make):
     explorer = make()
     data, _ = explorer._repr_mimebundle_()
@@ -123,7 +140,7 @@ def test_inline_kit():
         inline_kit("export default {};", kit)
 
 
-@pytest.mark.parametrize("make", [WeightedSumExplorer, alignment])
+@EACH_MAKER
 def test_a_widget_is_one_file_and_keeps_its_kit(make):
     code = str(make()._esm)
     assert re.findall(r"^import .*", code, re.MULTILINE) == []
@@ -134,7 +151,8 @@ def test_a_widget_is_one_file_and_keeps_its_kit(make):
 def test_write_static(tmp_path):
     paths = write_static(tmp_path / "new" / "explorers")
     assert {path.name for path in paths} == {
-        "alignment_explorer.js", "explorer.css", "kit.js", "mount.js", "weighted_sum_explorer.js",
+        "alignment_explorer.js", "explorer.css", "fading_memory_explorer.js", "kit.js", "mount.js",
+        "weighted_sum_explorer.js",
     }  # fmt: skip
     assert {path.name: path.read_text(encoding="utf-8") for path in paths} == static_files()
     assert write_static(tmp_path / "new" / "explorers") == paths  # a second time is no error
@@ -151,6 +169,48 @@ def test_weights_and_context_by_hand():
     assert context == pytest.approx([1.0, 2.1])  # 0.1 · (3, −1) + 0.3 · (3, 2) + 0.5 · (0, 3) + 0.1 · (−2, 1)
 
 
+def left(words, keep, both_ways=False):
+    """What the reader's state holds of each of so many one-hot words and, last, of the empty start: step by step."""
+    *sentence, start = torch.eye(words + 1, dtype=torch.float64)
+
+    def read(sentence):
+        state = start
+        for word in sentence:
+            state = keep * state + (1 - keep) * word
+        return state
+
+    forward = read(sentence)
+    return ((forward + read(reversed(sentence))) / 2 if both_ways else forward).tolist()
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("keep", [0.05, 0.3, 0.5, 0.95])
+@pytest.mark.parametrize("words", [1, 2, 3, 7, 12])
+def test_shares_are_what_the_recurrence_leaves(words, keep, both_ways):
+    explorer = FadingMemoryExplorer(words, keep, both_ways)
+    *expected, empty = left(words, keep, both_ways)
+    assert explorer.shares() == pytest.approx(expected, rel=1e-12)
+    assert 1 - sum(explorer.shares()) == pytest.approx(empty, abs=1e-12)
+    *bars, last = explorer.draw().axes[0].patches
+    assert [bar.get_width() for bar in bars] == explorer.shares()
+    assert last.get_width() == pytest.approx(empty)
+    assert ("both ways" if both_ways else "one way") in explorer.describe()
+
+
+def test_shares_by_hand():
+    assert FadingMemoryExplorer().shares() == [1 / 8, 1 / 4, 1 / 2]
+    # The other reader leaves 1/2, 1/4, 1/8; the means are:
+    assert FadingMemoryExplorer(both_ways=True).shares() == [5 / 16, 4 / 16, 5 / 16]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.5, "50%"), (0.125, "12.5%"), (0.03125, "3.13%"), (2**-12, "0.02%"), (0.00005, "0.01%"), (4e-5, "< 0.01%")],
+)
+def test_percent(share, text):
+    assert percent(share) == text
+
+
 def test_traits_may_be_set_later_and_are_checked_then_too():
     explorer = WeightedSumExplorer(torch.zeros(4), values=np.eye(4, 2))
     explorer.scores = [1, 2, 3, 4]
@@ -162,24 +222,42 @@ def test_traits_may_be_set_later_and_are_checked_then_too():
         explorer.chosen = 2
     with pytest.raises(ValueError, match="at least one translation"):
         explorer.examples = []
+    explorer = FadingMemoryExplorer()
+    explorer.words = 12
+    with pytest.raises(ValueError, match=r"keep should lie between 0.05 and 0.95, got 1"):
+        explorer.keep = 1
+    with pytest.raises(ValueError, match="words should lie between 1 and 3, got 12"):
+        explorer.sentence = ["one", "thousand", "two"]
+    assert repr(explorer) == "FadingMemoryExplorer(words=12, keep=0.5, both_ways=False)"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("explorer", "arguments", "error", "message"),
     [
-        ({"scores": [1, 2, 3]}, ValueError, r"scores should have shape \(4,\), got \(3,\)"),
-        ({"scores": "high"}, TypeError, r"scores should be numbers of shape \(4,\), got 'high'"),
-        ({"scores": [0, 0, 0, math.inf]}, ValueError, r"scores should be finite numbers, got \[0.0, 0.0, 0.0, inf\]"),
-        ({"values": torch.zeros(4, 3)}, ValueError, r"values should have shape \(4, 2\), got \(4, 3\)"),
-        ({"temperature": 0}, ValueError, r"temperature should lie between 0.1 and 10, got 0"),
-        ({"temperature": "hot"}, TypeError, r"temperature should be a number, got 'hot'"),
-        ({"labels": ("a", "b")}, ValueError, r"each of the four values, got 2: \['a', 'b'\]"),
-        ({"labels": "abcd"}, TypeError, r"four strings, got 'abcd'"),
+        (WeightedSumExplorer, {"scores": [1, 2, 3]}, ValueError, r"scores should have shape \(4,\), got \(3,\)"),
+        (WeightedSumExplorer, {"scores": "high"}, TypeError, r"scores should be numbers of shape \(4,\), got 'high'"),
+        (WeightedSumExplorer, {"scores": [0, 0, 0, math.inf]}, ValueError, r"finite numbers, .*\[0.0, 0.0, 0.0, inf\]"),
+        (WeightedSumExplorer, {"values": torch.zeros(4, 3)}, ValueError, r"values .* shape \(4, 2\), got \(4, 3\)"),
+        (WeightedSumExplorer, {"temperature": 0}, ValueError, r"temperature should lie between 0.1 and 10, got 0"),
+        (WeightedSumExplorer, {"temperature": "hot"}, TypeError, r"temperature should be a number, got 'hot'"),
+        (WeightedSumExplorer, {"labels": ("a", "b")}, ValueError, r"each of the four values, got 2: \['a', 'b'\]"),
+        (WeightedSumExplorer, {"labels": "abcd"}, TypeError, r"four strings, got 'abcd'"),
+        (FadingMemoryExplorer, {"words": 0}, ValueError, "words should lie between 1 and 12, got 0"),
+        (FadingMemoryExplorer, {"words": 13}, ValueError, "words should lie between 1 and 12, got 13"),
+        (FadingMemoryExplorer, {"words": 2.5}, TypeError, "words should be a whole number, got 2.5"),
+        (FadingMemoryExplorer, {"words": True}, TypeError, "words should be a number, got True"),
+        (FadingMemoryExplorer, {"keep": 0.96}, ValueError, "keep should lie between 0.05 and 0.95, got 0.96"),
+        (FadingMemoryExplorer, {"keep": math.nan}, ValueError, "keep should lie between 0.05 and 0.95, got nan"),
+        (FadingMemoryExplorer, {"keep": "half"}, TypeError, "keep should be a number, got 'half'"),
+        (FadingMemoryExplorer, {"both_ways": "yes"}, TypeError, "both_ways should be True or False, got 'yes'"),
+        (FadingMemoryExplorer, {"sentence": "one two"}, TypeError, "a tuple or list of words, got 'one two'"),
+        (FadingMemoryExplorer, {"sentence": ["one"]}, ValueError, r"2 to 12 words, got 1: \['one'\]"),
+        (FadingMemoryExplorer, {"sentence": ["six"] * 13}, ValueError, "2 to 12 words, got 13"),
     ],
 )
-def test_weighted_sum_bad_arguments(arguments, error, message):
+def test_bad_arguments(explorer, arguments, error, message):
     with pytest.raises(error, match=message):
-        WeightedSumExplorer(**arguments)
+        explorer(**arguments)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +370,7 @@ def site(tmp_path_factory, serve):
     """The address of a site whose pages hold an explorer each, far enough down that the reader must scroll."""
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    for explorer in (WeightedSumExplorer(), alignment()):
+    for explorer in [make() for make in MAKERS]:
         (folder / f"{explorer.name}.html").write_text(
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{explorer.name}</title>'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
@@ -364,7 +442,12 @@ def visit(browser, site):
     assert errors == []
 
 
-BOTH = pytest.mark.parametrize("name", ["weighted_sum_explorer", "alignment_explorer"])
+EACH = pytest.mark.parametrize("name", ["weighted_sum_explorer", "alignment_explorer", "fading_memory_explorer"])
+
+
+def fills(locator):
+    """How long the bars are, in percent of their tracks."""
+    return locator.evaluate_all("fills => fills.map(fill => parseFloat(fill.style.inlineSize))")
 
 
 def shown(page):
@@ -383,9 +466,8 @@ def assert_shows(page, scores, temperature):
     minus = lambda number: f"{number:.2f}".replace("-", "−")  # noqa: E731
     assert page.locator(".score-row .weight").all_inner_texts() == [f"{weight:.2f}" for weight in weights]
     assert page.locator(".score-row .number:not(.weight)").all_inner_texts() == [minus(score) for score in scores]
-    assert page.locator(".temperature .number").inner_text() == f"{temperature:.2f}"
-    fills = page.locator(".track .fill").evaluate_all("fills => fills.map(fill => parseFloat(fill.style.inlineSize))")
-    assert fills == pytest.approx([100 * weight for weight in weights], abs=1e-3)
+    assert page.locator(".named-slider .number").inner_text() == f"{temperature:.2f}"
+    assert fills(page.locator(".track .fill")) == pytest.approx([100 * weight for weight in weights], abs=1e-3)
     x, y = context
     assert page.locator(".sum b").inner_text().replace("−0.00", "0.00") == f"= context ({minus(x)}, {minus(y)})"
 
@@ -497,14 +579,17 @@ def test_weighted_sum_arrows_end_where_the_numbers_say(visit):
     np.testing.assert_allclose(np.column_stack([values, np.ones(4)]) @ to_drawing, dots, atol=1e-6)
 
 
-def test_weighted_sum_is_spoken_once_the_hand_rests(visit):
-    page = visit("weighted_sum_explorer")
-    page.get_by_role("button", name="Equal").click()
+def assert_spoken(page, text):
     # The one live line: an <output> for each number would speak at each step of a drag.
     line = page.locator("[aria-live], [role=status], output")
     assert line.count() == 1
-    page.wait_for_function("line => line.textContent.startsWith('Weights 0.25')", arg=line.element_handle())
-    assert line.inner_text() == "Weights 0.25, 0.25, 0.25, 0.25; context (1.00, 1.25)"
+    page.wait_for_function("([line, text]) => line.textContent === text", arg=[line.element_handle(), text])
+
+
+def test_weighted_sum_is_spoken_once_the_hand_rests(visit):
+    page = visit("weighted_sum_explorer")
+    page.get_by_role("button", name="Equal").click()
+    assert_spoken(page, "Weights 0.25, 0.25, 0.25, 0.25; context (1.00, 1.25)")
     assert sliders(page)[0][0].get_attribute("aria-valuetext") == "0.00, weight 0.25"
 
 
@@ -519,8 +604,7 @@ def assert_lit(page, example, side, index):
     other = "source" if side == "target" else "target"
     buttons = words(page, other)
     assert buttons.locator(".number").all_inner_texts() == [f"{weight:.2f}" for weight in expected]
-    fills = buttons.locator(".fill").evaluate_all("fills => fills.map(fill => parseFloat(fill.style.inlineSize))")
-    assert fills == pytest.approx(list(100 * expected), abs=1e-2)
+    assert fills(buttons.locator(".fill")) == pytest.approx(list(100 * expected), abs=1e-2)
     pressed = page.locator("[aria-pressed=true]")
     assert pressed.locator(".text").all_inner_texts() == [example[side][index]]
     lit = page.locator("path.lit").evaluate_all(
@@ -663,7 +747,104 @@ def test_typing_a_number_reaches_python_and_comes_back(browser, site):
     page.context.close()
 
 
-@BOTH
+def assert_left(page, words, keep, both_ways=False, sentence=SENTENCE):
+    """What the step-by-step reader leaves of each word is in the data, in the bars and in the text beside them."""
+    shares = left(words, keep, both_ways)
+    data = page.locator(".explorer-body").evaluate("el => ({ ...el.dataset })")
+    assert [*json.loads(data["shares"]), json.loads(data["empty"])] == pytest.approx(shares, rel=1e-9)
+    rows = page.locator(".share-row:visible")
+    texts = [row.split("\n") for row in rows.all_inner_texts()]
+    assert [name for name, _ in texts] == [*sentence[:words], "empty start"]
+    for (_, text), share in zip(texts, shares, strict=True):
+        if share < 0.00005:
+            assert text == "< 0.01%"
+        else:
+            assert re.fullmatch(r"(0|[1-9]\d*)(\.\d?[1-9])?%", text)
+            assert float(text[:-1]) == pytest.approx(100 * share, abs=0.005 + 1e-9)
+    assert fills(rows.locator(".fill")) == pytest.approx([100 * share for share in shares], abs=1e-3)
+    smallest = re.escape(percent(min(shares[:-1])).replace("<", "less than"))
+    assert re.search(rf" {smallest} (each )?is left\.$", page.locator(".result").inner_text())
+    assert page.locator(".named-slider .number").all_inner_texts() == [str(words), f"{keep:.2f}"]
+    pressed = page.locator("[aria-pressed=true]").all_inner_texts()
+    assert pressed == ["Both ways" if both_ways else "One way"]
+
+
+def test_fading_memory_first_view(visit):
+    page = visit("fading_memory_explorer")
+    assert_left(page, 3, 0.5)
+    assert page.locator(".share-row:visible .number").all_inner_texts() == ["12.5%", "25%", "50%", "12.5%"]
+    assert page.locator(".result").inner_text() == "Of “three” 12.5% is left."
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_fading_memory_by_keyboard(visit, both_ways):
+    page = visit("fading_memory_explorer")
+    if both_ways:
+        page.get_by_role("button", name="Both ways").focus()
+        page.keyboard.press("Space")
+    page.get_by_label("words", exact=True).focus()
+    page.keyboard.press("Home")
+    for words in range(1, 13):
+        assert_left(page, words, 0.5, both_ways)
+        page.keyboard.press("ArrowRight")
+    assert_left(page, 12, 0.5, both_ways)
+    page.keyboard.press("Tab")
+    for key, keep in [("ArrowRight", 0.55), ("Home", 0.05), ("ArrowRight", 0.1), ("End", 0.95), ("ArrowLeft", 0.9)]:
+        page.keyboard.press(key)
+        assert_left(page, 12, keep, both_ways)
+
+
+def test_fading_memory_by_touch(visit):
+    page = visit("fading_memory_explorer", width=360, has_touch=True, is_mobile=True)
+    for label, words, keep in [("words", 12, 0.5), ("keep", 12, 0.95)]:
+        slider = page.get_by_label(label, exact=True)
+        slider.tap(position={"x": slider.bounding_box()["width"] - 2, "y": 20})
+        assert_left(page, words, keep)
+    page.get_by_role("button", name="Both ways").tap()
+    assert_left(page, 12, 0.95, both_ways=True)
+    page.get_by_role("button", name="One way").tap()
+    assert_left(page, 12, 0.95)
+    page.get_by_role("button", name="Both ways").tap()
+    page.get_by_role("button", name="Reset").tap()
+    assert_left(page, 3, 0.5)
+
+
+def test_fading_memory_names_the_word_that_has_least(visit):
+    page = visit("fading_memory_explorer")
+    words = page.get_by_label("words", exact=True)
+    words.focus()
+    page.keyboard.press("End")
+    assert page.locator(".result").inner_text() == "Of “three” 0.02% is left."
+    page.get_by_role("button", name="Both ways").click()
+    for key, text in [
+        ("Home", "Of “three” 50% is left."),
+        ("ArrowRight", "Of each word 37.5% is left."),
+        ("ArrowRight", "Of “hundred”, the word in the middle, 25% is left."),
+        ("ArrowRight", "Of “hundred” and “five”, the words in the middle, 18.75% each is left."),
+    ]:
+        words.press(key)
+        assert page.locator(".result").inner_text() == text
+        assert_spoken(page, text)
+
+
+def test_fading_memory_follows_its_traits(visit):
+    page = visit("fading_memory_explorer")
+    page.evaluate(
+        """async (state) => {
+            const explorer = (await import("/explorers/fading_memory_explorer.js")).default;
+            const listeners = {};
+            const model = { get: (name) => state[name], on: (event, draw) => { listeners[event] = draw; }, off() {} };
+            explorer.render({ model, el: document.querySelector(".explorer-body") });
+            Object.assign(state, { sentence: ["one", "thousand", "two"], words: 3, keep: 0.33, both_ways: true });
+            listeners["change:sentence"]();
+        }""",
+        FadingMemoryExplorer(words=12).state(),
+    )
+    assert_left(page, 3, 0.33, both_ways=True, sentence=["one", "thousand", "two"])
+    assert page.get_by_label("words", exact=True).get_attribute("max") == "3"
+
+
+@EACH
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, name, width):
     context = browser.new_context(viewport={"width": width, "height": 800})
@@ -688,6 +869,10 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, name, 
             words(page, "target").nth(index).click()
             assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
         page.get_by_label("Number").select_option(index=1)
+    elif name == "fading_memory_explorer":
+        page.get_by_role("button", name="Both ways").click()
+        for label, key in [("words", "End"), ("keep", "Home")]:  # most rows and, with twelve words, the longest text
+            page.get_by_label(label, exact=True).press(key)
     else:
         page.get_by_role("button", name="One winner").click()
     assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
@@ -703,7 +888,7 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, name, 
     context.close()
 
 
-@BOTH
+@EACH
 def test_targets_are_large_enough_for_a_finger(visit, name):
     page = visit(name, width=320)
     for control in page.locator(".explorer-body :is(button, select, input)").all():
@@ -744,7 +929,7 @@ def contrast_of(one, other):
     return (light + 0.05) / (dark + 0.05)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("theme", "options", "dark"),
     [
@@ -767,7 +952,7 @@ def test_contrast(visit, name, theme, options, dark):
     assert (contrast_of(card, "rgb(255, 255, 255)") > 10) is dark
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     "mark", ["document.body.dataset.jpThemeLight = 'false'", "document.documentElement.setAttribute('theme', 'dark')"]
 )
@@ -779,24 +964,24 @@ def test_dark_in_jupyterlab_and_colab(visit, name, mark):
     assert contrast_of(page.locator(".explorer-body").evaluate(background), "rgb(255, 255, 255)") > 10
 
 
-@BOTH
+@EACH
 def test_reduced_motion(visit, name):
     durations = "els => els.map(el => getComputedStyle(el).transitionDuration).filter(d => d !== '0s').length"
     assert visit(name).locator(".explorer-body *").evaluate_all(durations) > 0
     assert visit(name, reduced_motion="reduce").locator(".explorer-body *").evaluate_all(durations) == 0
 
 
-@BOTH
+@EACH
 def test_print_shows_the_present_drawing_without_controls(visit, name):
     page = visit(name, theme="dark")
     page.emulate_media(media="print")
     assert page.locator(".explorer-body").evaluate("el => getComputedStyle(el).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.locator(".links, .weighted-sum > .plane").is_visible()
+    assert page.locator(".links, .weighted-sum > .plane, .rows").is_visible()
     for text in ("Reset", "All links"):
         assert not page.get_by_role("button", name=text).is_visible()
 
 
-@BOTH
+@EACH
 def test_without_javascript_the_picture_stands(browser, site, name):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -809,7 +994,7 @@ def test_without_javascript_the_picture_stands(browser, site, name):
     context.close()
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("broken", ["*_explorer.js", "kit.js"])
 def test_where_the_code_does_not_arrive_the_picture_stays(browser, site, name, broken):
     page = browser.new_page()
@@ -821,7 +1006,7 @@ def test_where_the_code_does_not_arrive_the_picture_stays(browser, site, name, b
     page.context.close()
 
 
-@BOTH
+@EACH
 def test_an_explorer_is_fetched_only_when_it_comes_near(browser, site, name):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     requests = []

@@ -8,7 +8,18 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from attnbook.plots import COLORS, INK, array, attention_map, luminance, readable_on, spread, weighted_sum
+from attnbook.plots import (
+    COLORS,
+    INK,
+    array,
+    attention_map,
+    between,
+    luminance,
+    readable_on,
+    spread,
+    weight_bars,
+    weighted_sum,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +81,21 @@ def test_attention_map_darker_is_more():
     assert shades == sorted(shades, reverse=True)
 
 
+def test_weight_bars_stand_in_order_with_their_numbers():
+    ax = weight_bars(torch.tensor([0.125, 0.25, 0.5]), ["six", "hundred", "six"], number="{:.1%}".format)
+    assert [bar.get_width() for bar in ax.patches] == [0.125, 0.25, 0.5]
+    assert [text.get_text() for text in ax.texts] == ["12.5%", "25.0%", "50.0%"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["six", "hundred", "six"]  # no two fall together
+    assert ax.yaxis_inverted()  # the first is on top
+    assert ax.get_title()
+    assert ax.get_xlabel()
+
+
+def test_between():
+    assert between("keep", 1, 1, 2) == 1.0
+    assert isinstance(between("keep", 1, 1, 2), float)
+
+
 def test_weighted_sum_reaches_the_context():
     # 0.1 · (3, −1) + 0.3 · (3, 2) + 0.5 · (0, 3) + 0.1 · (−2, 1) = (1, 2.1)
     values = [[3.0, -1], [3, 2], [0, 3], [-2, 1]]
@@ -128,6 +154,10 @@ def test_readable_on():
         (lambda: attention_map("much", ["a"], ["b"]), TypeError, r"numbers of shape \(n_q, n_k\), got 'much'"),
         (lambda: weighted_sum([1.0], [[1.0, 2, 3]], ["a"]), ValueError, r"shape \(1, 2\), got \(1, 3\)"),
         (lambda: weighted_sum([1.0], [[1.0, 2]], []), ValueError, r"each of the 1 values, got 0"),
+        (lambda: weight_bars([0.5, 0.5], ["a"]), ValueError, r"each of the 2 weights, got 1: \['a'\]"),
+        (lambda: between("keep", 2.5, 0.05, 2), ValueError, "keep should lie between 0.05 and 2, got 2.5"),
+        (lambda: between("keep", float("nan"), 0, 2), ValueError, "between 0 and 2, got nan"),
+        (lambda: between("keep", True, 0, 2), TypeError, "keep should be a number, got True"),
         (lambda: spread([1, 2], [[1.0, 2, 3]], "x"), ValueError, r"runs .* shape \(n_runs, 2\), got \(1, 3\)"),
         (lambda: spread([], [[]], "x"), ValueError, r"x should have shape \(n_x,\), got \(0,\)"),
         (lambda: array("x", [[1, 2], [3]], ("n", 2)), TypeError, r"x should be numbers of shape \(n, 2\)"),

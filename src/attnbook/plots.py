@@ -6,6 +6,7 @@ lightness: the pictures survive a grey printer. Cards are white, so that a dark 
 """
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -45,6 +46,15 @@ def array(name: str, x: ArrayLike, shape: tuple[int | str, ...]) -> np.ndarray:
     if not fits:
         raise ValueError(f"{name} should have shape {expected}, got {numbers.shape}")
     return numbers
+
+
+def between(name: str, x: float, smallest: float, largest: float) -> float:
+    """x as a float from smallest to largest, or an error that says why not."""
+    if not isinstance(x, (int, float)) or isinstance(x, bool):
+        raise TypeError(f"{name} should be a number, got {x!r}")
+    if not smallest <= x <= largest:
+        raise ValueError(f"{name} should lie between {smallest:g} and {largest:g}, got {x}")
+    return float(x)
 
 
 def _new_axes(width: float, height: float) -> Axes:
@@ -98,6 +108,34 @@ def attention_map(
     return ax
 
 
+def weight_bars(
+    weights: ArrayLike, labels: list[str], ax: Axes | None = None, number: Callable[[float], str] = "{:.2f}".format
+) -> Axes:
+    """Draw one query's weights as bars, the first on top, each with its number.
+
+    Args:
+        weights: (n,).
+        labels: n names of what is weighted; a name may stand twice.
+        ax: where to draw; by default a figure of its own.
+        number: how a weight is written.
+    Returns:
+        the axes.
+    Raises:
+        ValueError: the lengths differ.
+    """
+    weights = array("weights", weights, ("n",))
+    _same_length("weights", weights, labels)
+    ax = ax or _new_axes(5, 1.3 + 0.32 * len(weights))
+    bars = ax.barh(range(len(weights)), weights, color=COLORS["weight"])
+    ax.bar_label(bars, [number(weight) for weight in weights], padding=4, color=INK)
+    ax.set_yticks(range(len(weights)), labels)
+    ax.invert_yaxis()
+    ax.set(title="Weights", xlabel="weight", xlim=(0, 1.25), xticks=[0, 0.5, 1])
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
 def weighted_sum(weights: ArrayLike, values: ArrayLike, labels: list[str], ax: Axes | None = None) -> Axes:
     """Draw a weighted sum of plane vectors: the scaled values head to tail, and the context vector that they reach.
 
@@ -113,8 +151,7 @@ def weighted_sum(weights: ArrayLike, values: ArrayLike, labels: list[str], ax: A
     """
     weights = array("weights", weights, ("n",))
     values = array("values", values, (len(weights), 2))
-    if len(labels) != len(weights):
-        raise ValueError(f"labels should name each of the {len(weights)} values, got {len(labels)}: {list(labels)}")
+    _same_length("values", values, labels)
     ax = ax or _new_axes(5, 4.5)
     steps = np.vstack([np.zeros(2), np.cumsum(weights[:, None] * values, axis=0)])
     context = steps[-1]
@@ -172,6 +209,11 @@ def readable_on(background: tuple[float, float, float]) -> str:
     """White or black, whichever has more contrast with that background: it is 4.5:1 or more on every colour."""
     light = luminance(background) + 0.05
     return "white" if 1.05 / light > light / 0.05 else "black"
+
+
+def _same_length(name: str, numbers: np.ndarray, labels: list[str]) -> None:
+    if len(labels) != len(numbers):
+        raise ValueError(f"labels should name each of the {len(numbers)} {name}, got {len(labels)}: {list(labels)}")
 
 
 def _arrow(ax: Axes, tail: np.ndarray, head: np.ndarray, color: str, width: float) -> None:

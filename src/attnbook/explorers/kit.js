@@ -1,4 +1,4 @@
-// What the explorers share: the softmax, how numbers look, and how elements and sliders are made.
+// What the explorers share: the softmax, how numbers look, and how controls and bars are made.
 
 /** The weights of some scores: positive, and summing to 1. A high temperature makes them more equal. */
 export function softmax(scores, temperature = 1) {
@@ -37,6 +37,26 @@ export function slider({ label, min, max, step, onInput }) {
   return input;
 }
 
+/** A slider between its name and its value. `show` moves it; the value's text is what a screen reader says too. */
+export function namedSlider({ label, ...options }) {
+  const input = slider({ label, ...options });
+  const number = html("span", { class: "number" });
+  const element = html("div", { class: "named-slider" }, html("span", {}, label), input, number);
+  const show = (value, text) => {
+    input.value = value;
+    input.setAttribute("aria-valuetext", text);
+    number.textContent = text;
+  };
+  return { element, input, show };
+}
+
+/** A bar on its track. `show` makes it that share of the track long. */
+export function bar() {
+  const fill = html("span", { class: "fill" });
+  const show = (share) => (fill.style.inlineSize = `${100 * share}%`);
+  return { element: html("span", { class: "track" }, fill), show };
+}
+
 /** A button that calls `onClick`. */
 export function button(text, onClick) {
   const element = html("button", { type: "button" }, text);
@@ -53,6 +73,12 @@ export function announcer() {
     timer = setTimeout(() => (element.textContent = text), 500);
   };
   return { element, say };
+}
+
+/** Set some of the model's traits, and tell the kernel where there is one. */
+export function change(model, traits) {
+  for (const [trait, value] of Object.entries(traits)) model.set(trait, value);
+  model.save_changes();
 }
 
 /** Draw now and whenever one of the model's traits changes; returns what a widget calls when its view is closed. */

@@ -1,4 +1,17 @@
-import { announcer, body, button, digits, drawOnChange, html, slider, softmax, svg } from "./kit.js";
+import {
+  announcer,
+  bar,
+  body,
+  button,
+  change,
+  digits,
+  drawOnChange,
+  html,
+  namedSlider,
+  slider,
+  softmax,
+  svg,
+} from "./kit.js";
 
 const SIZE = 320; // the drawing's width and height, in its own units
 const MARGIN = 28;
@@ -135,12 +148,8 @@ function legend() {
 
 function render({ model, el }) {
   const start = { scores: [...model.get("scores")], temperature: model.get("temperature") };
-  const change = (changes) => {
-    for (const [trait, value] of Object.entries(changes)) model.set(trait, value);
-    model.save_changes();
-  };
   const changeScore = (i, score) =>
-    change({ scores: model.get("scores").map((old, j) => (j === i ? score : old)) });
+    change(model, { scores: model.get("scores").map((old, j) => (j === i ? score : old)) });
 
   let active = null; // the row that the reader's hand is on
   function lookAt(i) {
@@ -162,10 +171,9 @@ function render({ model, el }) {
         onInput: (x) => changeScore(i, x),
       }),
       scoreText: html("span", { class: "number" }),
-      bar: html("span", { class: "fill" }),
+      bar: bar(),
       weightText: html("span", { class: "number weight" }),
     };
-    const track = html("span", { class: "track" }, row.bar);
     const what = html("small", { class: "what" }, "weight"); // where the rows are too narrow for the heading
     row.element = html(
       "div",
@@ -174,7 +182,7 @@ function render({ model, el }) {
       row.score,
       row.scoreText,
       what,
-      track,
+      row.bar.element,
       row.weightText,
     );
     for (const event of ["pointerenter", "focusin"]) row.element.addEventListener(event, () => lookAt(i));
@@ -182,14 +190,13 @@ function render({ model, el }) {
     return row;
   });
   // Equal steps of the slider multiply the temperature by equal factors: from 0.1 over 1 in the middle to 10.
-  const temperature = slider({
+  const temperature = namedSlider({
     label: "temperature",
     min: -1,
     max: 1,
     step: 0.05,
-    onInput: (x) => change({ temperature: 10 ** x }),
+    onInput: (x) => change(model, { temperature: 10 ** x }),
   });
-  const temperatureText = html("span", { class: "number" });
   const drawing = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", class: "plane" });
   const sum = html("p", { class: "sum" });
   const spoken = announcer();
@@ -211,7 +218,7 @@ function render({ model, el }) {
           html("span", {}, "weight"),
         ),
         ...rows.map((row) => row.element),
-        html("div", { class: "temperature" }, html("span", {}, "temperature"), temperature, temperatureText),
+        temperature.element,
         html(
           "p",
           { class: "remark" },
@@ -220,9 +227,9 @@ function render({ model, el }) {
         html(
           "div",
           { class: "buttons" },
-          button("Equal", () => change({ scores: [0, 0, 0, 0], temperature: 1 })),
-          button("One winner", () => change({ scores: [-4, -4, 4, -4], temperature: 1 })),
-          button("Reset", () => change({ scores: [...start.scores], temperature: start.temperature })),
+          button("Equal", () => change(model, { scores: [0, 0, 0, 0], temperature: 1 })),
+          button("One winner", () => change(model, { scores: [-4, -4, 4, -4], temperature: 1 })),
+          button("Reset", () => change(model, { ...start, scores: [...start.scores] })),
         ),
       ),
       drawing,
@@ -241,12 +248,10 @@ function render({ model, el }) {
       row.score.value = scores[i];
       row.score.setAttribute("aria-valuetext", `${digits(scores[i])}, weight ${digits(weights[i])}`);
       row.scoreText.textContent = digits(scores[i]);
-      row.bar.style.inlineSize = `${100 * weights[i]}%`;
+      row.bar.show(weights[i]);
       row.weightText.textContent = digits(weights[i]);
     });
-    temperature.value = Math.log10(t);
-    temperature.setAttribute("aria-valuetext", digits(t));
-    temperatureText.textContent = digits(t);
+    temperature.show(Math.log10(t), digits(t));
     drawing.replaceChildren(...plane(weights, values, labels, active));
     const terms = weights.map((weight, i) => html("span", {}, `${i ? "+ " : ""}${digits(weight)} ${labels[i]}`));
     drawing.setAttribute(

@@ -9,7 +9,7 @@ from traitlets import Float, List, Unicode, validate
 
 from attnbook.attention import attend
 from attnbook.explorers.explorer import Explorer, widget_code
-from attnbook.plots import COLORS, INK, array, weighted_sum
+from attnbook.plots import array, between, weight_bars, weighted_sum
 
 SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 0.1, 10.0  # the ends of the slider
 SCORES = tuple(math.log(weight) for weight in (0.1, 0.3, 0.5, 0.1))
@@ -80,12 +80,7 @@ class WeightedSumExplorer(Explorer):
         weights, _ = self.weights_and_context()
         figure = Figure(figsize=(7.2, 3.9), layout="constrained", facecolor="white")
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.7])
-        bars = left.barh(self.labels, weights, color=COLORS["weight"])
-        left.bar_label(bars, [f"{weight:.2f}" for weight in weights], padding=4, color=INK)
-        left.invert_yaxis()  # the first value on top
-        left.set(title="weight = softmax(score)", xlabel="weight", xlim=(0, 1.25), xticks=[0, 0.5, 1])
-        left.spines[["top", "right", "left"]].set_visible(False)
-        left.tick_params(axis="y", length=0)
+        weight_bars(weights, self.labels, ax=left).set_title("weight = softmax(score)")
         weighted_sum(weights, self.values, self.labels, ax=right)
         return figure
 
@@ -110,11 +105,7 @@ def _finite(name: str, x: ArrayLike, shape: tuple[int, ...]) -> list:
 
 
 def _temperature(x: float) -> float:
-    if not isinstance(x, (int, float)) or isinstance(x, bool):
-        raise TypeError(f"temperature should be a number, got {x!r}")
-    if not SMALLEST_TEMPERATURE <= x <= LARGEST_TEMPERATURE:
-        raise ValueError(f"temperature should lie between {SMALLEST_TEMPERATURE} and {LARGEST_TEMPERATURE:g}, got {x}")
-    return float(x)
+    return between("temperature", x, SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE)
 
 
 def _labels(labels: tuple[str, ...]) -> list[str]:
