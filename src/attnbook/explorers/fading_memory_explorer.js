@@ -73,8 +73,8 @@ function render({ model, el }) {
         html(
           "p",
           { class: "remark" },
-          "At each word: state = keep · state + (1\u00a0−\u00a0keep)\u00a0·\u00a0word. Both ways: a second reader comes " +
-            "from the end, and each has half of the state.",
+          "At each word: state = keep · state + (1\u00a0−\u00a0keep)\u00a0·\u00a0word. Both ways: a second reader " +
+            "comes from the end, and each has half of the state.",
         ),
         html("div", { class: "buttons" }, button("Reset", () => change(model, start))),
         result,
