@@ -16,7 +16,7 @@ CHROMIUM_ON_MACOS = ["/Applications/Chromium.app/Contents/MacOS/Chromium",
                      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]  # fmt: skip
 CHROMIUM_MISSING = (
     "The browser tests need Chromium, which is not installed.\n"
-    "Debian: apt-get install chromium    macOS: brew install --cask chromium\n"
+    "Debian: apt-get install chromium chromium-driver    macOS: brew install --cask chromium\n"
     "If it is in an unusual place, name it: CHROMIUM=/path/to/chromium make test"
 )
 # Nothing but the page's own requests: the browser's housekeeping would ask its maker's hosts.
