@@ -38,12 +38,13 @@ book: $(PACKAGE)  ## Build the website into _build/html
 
 test: lint unit nbval browser  ## Run everything that CI runs
 
-lint: $(PACKAGE)  ## Check style, in the notebooks too
+lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
-	$(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs
 	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)

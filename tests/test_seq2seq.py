@@ -152,9 +152,15 @@ def test_runs_on_one_device(score):
 def test_bad_input_says_what_was_expected():
     with pytest.raises(ValueError, match=r"d_hidden should be even .*, got 13"):
         Encoder(SOURCES, D_EMBED, 13)
-    with pytest.raises(ValueError, match=r"source should hold token numbers \(b, n_k\), got torch.float64 \(3, 7\)"):
+    with pytest.raises(TypeError, match=r"source should hold token numbers \(torch.int64\), got torch.float64"):
         model()(source_tokens().double(), target_tokens())
-    with pytest.raises(ValueError, match=r"target should hold token numbers \(b, n_q\), got torch.int64 \(5,\)"):
+    with pytest.raises(ValueError, match=r"source should have shape \(b, n_k\), got \(7,\)"):
+        model().encoder(source_tokens()[0])
+    with pytest.raises(ValueError, match=r"as many sentences, got \(3, 7\) and \(5,\)"):
         model()(source_tokens(), target_tokens()[0])
-    with pytest.raises(ValueError, match=r"source and target should be as many, got \(3, 7\) and \(2, 5\)"):
+    with pytest.raises(ValueError, match=r"as many sentences, got \(3, 7\) and \(2, 5\)"):
         model()(source_tokens(), target_tokens()[:2])
+    with pytest.raises(ValueError, match=r"target should lie between 0 and 18, got numbers from 1 to 19"):
+        model()(source_tokens(), target_tokens().clamp(max=9).index_fill(1, torch.tensor([3]), TARGETS))
+    with pytest.raises(ValueError, match="max_length should be at least 1, got 0"):
+        model().translate(source_tokens(), START, END, max_length=0)

@@ -8,6 +8,7 @@ lightness: the pictures survive a grey printer. Cards are white, so that a dark 
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +25,7 @@ CELLS_WITH_NUMBERS = 150  # in larger maps the numbers would be too small to rea
 
 # Lines compare models, which are none of the four meanings: so they have colours of their own, and differ in
 # lightness, dashes and markers too.
-_LINES = [
+_LINES: list[dict[str, Any]] = [
     {"color": INK, "linestyle": "-", "marker": "o"},
     {"color": "#b87800", "linestyle": "--", "marker": "s"},
     {"color": "#3c8dbc", "linestyle": "-.", "marker": "^"},
@@ -218,8 +219,9 @@ def _same_length(name: str, numbers: np.ndarray, labels: list[str]) -> None:
 
 def _arrow(ax: Axes, tail: np.ndarray, head: np.ndarray, color: str, width: float) -> None:
     if math.dist(tail, head) > 1e-9:  # a vector of zero length has no direction to draw
-        style = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0}
-        ax.add_patch(FancyArrowPatch(tail, head, color=color, linewidth=width, **style))
+        style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0}
+        ends = (tail[0], tail[1]), (head[0], head[1])
+        ax.add_patch(FancyArrowPatch(*ends, color=color, linewidth=width, **style))
 
 
 def _number(x: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnbook._checks import shape
+from attnbook._checks import check_count, check_tokens, shape
 from attnbook.attention import attend
 
 
@@ -54,6 +54,9 @@ class Encoder(nn.Module):
 
     def forward(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """States (b, n_k, d_hidden) and summary (b, d_hidden) of source tokens (b, n_k)."""
+        check_tokens("source", source, self.embed.num_embeddings)
+        if source.dim() != 2:
+            raise ValueError(f"source should have shape (b, n_k), got {shape(source)}")
         lengths = (source != self.pad).sum(dim=1)
         embedded = self.embed(source)
         right, _ = self.forwards(embedded)
@@ -112,12 +115,16 @@ class Seq2Seq(nn.Module):
             logits (b, n_q, target_vocabulary) for the token after each that was read, and attention weights
             (b, n_q, n_k), or None without a score.
         Raises:
-            ValueError: source and target are not two batches of token numbers, as many in each.
+            ValueError: source and target are not two batches of as many sentences, or a token is not in its
+                vocabulary; the message gives what it met.
+            TypeError: they do not hold whole numbers.
         """
-        _check_tokens("source", source, "(b, n_k)")
-        _check_tokens("target", target, "(b, n_q)")
-        if len(source) != len(target):
-            raise ValueError(f"source and target should be as many, got {shape(source)} and {shape(target)}")
+        check_tokens("target", target, self.embed.num_embeddings)
+        if target.dim() != 2 or len(source) != len(target):
+            raise ValueError(
+                "source (b, n_k) and target (b, n_q) should have as many sentences, "
+                f"got {shape(source)} and {shape(target)}"
+            )
         states, summary = self.encoder(source)
         first = self.start(summary).tanh()
         logits, weights, _ = self._decode(states, summary, source != self.encoder.pad, target, first[None])
@@ -146,23 +153,20 @@ class Seq2Seq(nn.Module):
             tokens (b, n_q), each row filled with `end` behind its first `end`, and attention weights (b, n_q, n_k),
             or None without a score.
         """
-        _check_tokens("source", source, "(b, n_k)")
+        check_count("max_length", max_length)
         states, summary = self.encoder(source)
         mask, hidden = source != self.encoder.pad, self.start(summary).tanh()[None]
         token = source.new_full((len(source), 1), start)
         done = token != start  # (b, 1), all False
-        tokens, weights = [], []
+        tokens: list[Tensor] = []
+        weights: list[Tensor] = []
         for _ in range(max_length):
             logits, weight, hidden = self._decode(states, summary, mask, token, hidden)
             token = logits.argmax(dim=-1).masked_fill(done, end)
             done = done | (token == end)
             tokens.append(token)
-            weights.append(weight)
+            if weight is not None:
+                weights.append(weight)
             if done.all():
                 break
-        return torch.cat(tokens, dim=1), None if self.score is None else torch.cat(weights, dim=1)
-
-
-def _check_tokens(name: str, tokens: Tensor, axes: str) -> None:
-    if tokens.dim() != 2 or tokens.is_floating_point():
-        raise ValueError(f"{name} should hold token numbers {axes}, got {tokens.dtype} {shape(tokens)}")
+        return torch.cat(tokens, dim=1), torch.cat(weights, dim=1) if weights else None

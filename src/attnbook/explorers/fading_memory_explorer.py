@@ -46,8 +46,8 @@ class FadingMemoryExplorer(Explorer):
     ) -> None:
         if not isinstance(both_ways, bool):
             raise TypeError(f"both_ways should be True or False, got {both_ways!r}")
-        sentence = _sentence(sentence)
-        super().__init__(words=_words(words, sentence), keep=_keep(keep), both_ways=both_ways, sentence=sentence)
+        chosen = _sentence(sentence)
+        super().__init__(words=_words(words, chosen), keep=_keep(keep), both_ways=both_ways, sentence=chosen)
 
     @validate("words")
     def _check_words(self, proposal: dict) -> int:
