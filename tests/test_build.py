@@ -25,6 +25,9 @@ sys.path.insert(0, {str(TOOLS)!r})
 import build_book, serve
 from pathlib import Path
 
+# A shell that starts the tests in its background hands down that Ctrl-C is to be ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def write_site(root, site, doctrees):
     site.mkdir()
     (site / "index.html").write_text((root / "book/index.md").read_text())
