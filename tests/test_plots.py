@@ -8,12 +8,11 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
+from attnbook._checks import array, between
 from attnbook.plots import (
     COLORS,
     INK,
-    array,
     attention_map,
-    between,
     luminance,
     readable_on,
     spread,

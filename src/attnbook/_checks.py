@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 
@@ -101,3 +103,37 @@ def check_mask_fits(mask: Tensor, scores_shape: Sequence[int], device: torch.dev
         raise ValueError(f"mask should broadcast to the scores' shape {tuple(scores_shape)}, got {shape(mask)}")
     if mask.device != device:
         raise ValueError(f"mask should be on the scores' device {device}, got {mask.device}")
+
+
+def array(name: str, x: ArrayLike, shape: tuple[int | str, ...]) -> np.ndarray:
+    """x as a float64 array of that shape (a name stands for any size of at least 1), or an error that says why not.
+
+    >>> array("values", [[1, 2], [3, 4]], ("n", 2))
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    expected = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+    try:
+        # A tensor that needs gradients, or lives on a GPU, cannot turn into an array by itself.
+        numbers = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} should be numbers of shape {expected}, got {x!r}") from None
+    fits = numbers.ndim == len(shape) and all(
+        n == want if isinstance(want, int) else n > 0 for n, want in zip(numbers.shape, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} should have shape {expected}, got {numbers.shape}")
+    return numbers
+
+
+def between(name: str, x: float, smallest: float, largest: float) -> float:
+    """x as a float from smallest to largest, or an error that says why not.
+
+    >>> between("temperature", 2, 0.1, 10)
+    2.0
+    """
+    if not isinstance(x, (int, float)) or isinstance(x, bool):
+        raise TypeError(f"{name} should be a number, got {x!r}")
+    if not smallest <= x <= largest:
+        raise ValueError(f"{name} should lie between {smallest:g} and {largest:g}, got {x}")
+    return float(x)

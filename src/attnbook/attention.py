@@ -77,7 +77,14 @@ def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def mend(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Set the vectors of x (..., n, d) that hold a NaN or an infinity to zero; say which they were, (..., n, 1)."""
+    """Set the vectors of x (..., n, d) that hold a NaN or an infinity to zero; say which they were, (..., n, 1).
+
+    >>> import torch
+    >>> mend(torch.tensor([[1.0, 2.0], [float("nan"), 3.0]]))
+    (tensor([[1., 2.],
+            [0., 0.]]), tensor([[False],
+            [ True]]))
+    """
     broken = (x.detach() * 0).sum(dim=-1, keepdim=True) != 0  # 0 · x is NaN exactly where x is not finite
     return torch.where(broken, 0.0, x), broken
 

@@ -67,6 +67,7 @@ def padding(lengths: Tensor, n: int) -> Tensor:
         TypeError: lengths is not a tensor of whole numbers.
     Cost: O(b n) time and memory for b sequences.
 
+    >>> import torch
     >>> padding(torch.tensor([1, 3]), 4).int()
     tensor([[[1, 0, 0, 0]],
     <BLANKLINE>

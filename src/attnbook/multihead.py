@@ -14,6 +14,8 @@ class KVCache:
     Its length is the number of tokens that it holds. It is empty at first, and each call of `MultiHeadAttention` that
     is given it adds to it. So each attention of a model needs a cache of its own.
 
+    >>> import torch
+    >>> from attnbook.multihead import MultiHeadAttention
     >>> cache = KVCache()
     >>> for token in torch.randn(3, 1, 8):
     ...     output, _ = MultiHeadAttention(8, 2)(token, cache=cache)
@@ -63,6 +65,7 @@ class MultiHeadAttention(nn.Module):
         weights num_heads · n_q · n_k more; 4 d_model (d_model + 1) parameters.
     Source: Vaswani et al. (2017), section 3.2.2; shared keys and values: Ainslie et al. (2023), "GQA".
 
+    >>> import torch
     >>> attention = MultiHeadAttention(d_model=8, num_heads=2)
     >>> x, source = torch.randn(3, 5, 8), torch.randn(3, 7, 8)
     >>> output, weights = attention(x, source, need_weights=True)

@@ -17,6 +17,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import FancyArrowPatch
 from numpy.typing import ArrayLike
 
+from attnbook._checks import array
+
 COLORS = {"weight": "#6b2a5b", "query": "#005f99", "key": "#c25100", "value": "#00a077"}
 INK, QUIET, FAINT = "#1f2328", "#55606e", "#d5dae0"
 
@@ -31,31 +33,6 @@ _LINES: list[dict[str, Any]] = [
     {"color": "#3c8dbc", "linestyle": "-.", "marker": "^"},
     {"color": "#858d97", "linestyle": ":", "marker": "D"},
 ]
-
-
-def array(name: str, x: ArrayLike, shape: tuple[int | str, ...]) -> np.ndarray:
-    """x as a float64 array of that shape (a name stands for any size of at least 1), or an error that says why not."""
-    expected = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
-    try:
-        # A tensor that needs gradients, or lives on a GPU, cannot turn into an array by itself.
-        numbers = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} should be numbers of shape {expected}, got {x!r}") from None
-    fits = numbers.ndim == len(shape) and all(
-        n == want if isinstance(want, int) else n > 0 for n, want in zip(numbers.shape, shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(f"{name} should have shape {expected}, got {numbers.shape}")
-    return numbers
-
-
-def between(name: str, x: float, smallest: float, largest: float) -> float:
-    """x as a float from smallest to largest, or an error that says why not."""
-    if not isinstance(x, (int, float)) or isinstance(x, bool):
-        raise TypeError(f"{name} should be a number, got {x!r}")
-    if not smallest <= x <= largest:
-        raise ValueError(f"{name} should lie between {smallest:g} and {largest:g}, got {x}")
-    return float(x)
 
 
 def _new_axes(width: float, height: float) -> Axes:
@@ -81,6 +58,10 @@ def attention_map(
         the axes.
     Raises:
         ValueError: the labels do not fit the weights, or a weight is outside 0 to 1.
+
+    >>> ax = attention_map([[0.1, 0.9], [0.8, 0.2]], queries=["fünf", "vierzig"], keys=["forty", "five"])
+    >>> [text.get_text() for text in ax.texts]
+    ['0.10', '0.90', '0.80', '0.20']
     """
     weights = array("weights", weights, ("n_q", "n_k"))
     if weights.shape != (len(queries), len(keys)):
@@ -123,6 +104,10 @@ def weight_bars(
         the axes.
     Raises:
         ValueError: the lengths differ.
+
+    >>> ax = weight_bars([0.25, 0.75], ["forty", "five"])
+    >>> [text.get_text() for text in ax.texts]
+    ['0.25', '0.75']
     """
     weights = array("weights", weights, ("n",))
     _same_length("weights", weights, labels)
@@ -149,6 +134,10 @@ def weighted_sum(weights: ArrayLike, values: ArrayLike, labels: list[str], ax: A
         the axes.
     Raises:
         ValueError: the lengths differ.
+
+    >>> ax = weighted_sum([0.25, 0.75], [[4, 0], [0, 4]], ["v₁", "v₂"])
+    >>> ax.get_title()
+    'context = Σ weight · value = (1.00, 3.00)'
     """
     weights = array("weights", weights, ("n",))
     values = array("values", values, (len(weights), 2))
@@ -189,6 +178,10 @@ def spread(x: ArrayLike, runs: ArrayLike, label: str, ax: Axes | None = None) ->
         the axes; its axis labels and legend are the caller's.
     Raises:
         ValueError: a run's length is not that of x.
+
+    >>> ax = spread([1, 2, 3], [[0.2, 0.5, 0.7], [0.4, 0.7, 0.9]], label="with attention")
+    >>> [round(float(y), 2) for y in ax.lines[0].get_ydata()]  # the means
+    [0.3, 0.6, 0.8]
     """
     x = array("x", x, ("n_x",))
     runs = array("runs", runs, ("n_runs", len(x)))
@@ -201,13 +194,23 @@ def spread(x: ArrayLike, runs: ArrayLike, label: str, ax: Axes | None = None) ->
 
 
 def luminance(color: str | tuple[float, float, float]) -> float:
-    """Relative luminance from 0 (black) to 1 (white). Source: WCAG 2.2."""
+    """Relative luminance from 0 (black) to 1 (white).
+
+    Source: WCAG 2.2.
+
+    >>> luminance("black"), luminance("white"), round(luminance("red"), 4)
+    (0.0, 1.0, 0.2126)
+    """
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def readable_on(background: tuple[float, float, float]) -> str:
-    """White or black, whichever has more contrast with that background: it is 4.5:1 or more on every colour."""
+    """White or black, whichever has more contrast with that background: it is 4.5:1 or more on every colour.
+
+    >>> readable_on((1.0, 1.0, 0.0)), readable_on((0.0, 0.0, 1.0))
+    ('black', 'white')
+    """
     light = luminance(background) + 0.05
     return "white" if 1.05 / light > light / 0.05 else "black"
 

@@ -63,6 +63,7 @@ class LearnedPositions(nn.Module):
     Cost: O(n d_model) time; max_len · d_model parameters.
     Source: Gehring et al. (2017), "Convolutional sequence to sequence learning", section 3.1.
 
+    >>> import torch
     >>> LearnedPositions(max_len=10, d_model=4)(torch.zeros(2, 3, 4)).shape
     torch.Size([2, 3, 4])
     """
@@ -103,6 +104,7 @@ def rotary(x: Tensor, start: int = 0) -> Tensor:
     Source: Su et al. (2021), "RoFormer", eq. 34; neighbours form a pair, as there. Some libraries pair x_i with
         x_(i + d/2), which is the same up to the order of the numbers.
 
+    >>> import torch
     >>> rotary(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     tensor([[1.0000, 0.0000],
             [0.5403, 0.8415]])

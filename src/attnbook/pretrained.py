@@ -53,6 +53,13 @@ class SentenceEncoder(nn.Module):
         vocabulary, d_model, num_heads, num_layers, d_ff, max_len: sizes, as in `transformer.LanguageModel`.
     Cost: for n tokens O(num_layers (n d_model² + n d_model d_ff + n² d_model)) time.
     Source: Reimers and Gurevych (2019), Sentence-BERT; the encoder: Devlin et al. (2018); MiniLM: Wang et al. (2020).
+
+    >>> from attnbook.pretrained import load_minilm
+    >>> model = load_minilm()
+    >>> tokens, mask = model.tokenize(["A cat sat on the mat.", "Shares fell."])
+    >>> states, weights = model(tokens, mask, need_weights=True)
+    >>> states.shape, len(weights), weights[0].shape
+    (torch.Size([2, 9, 384]), 6, torch.Size([2, 12, 9, 9]))
     """
 
     def __init__(

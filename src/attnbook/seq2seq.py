@@ -23,6 +23,7 @@ def reverse_padded(x: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         (b, n, d).
 
+    >>> import torch
     >>> reverse_padded(torch.tensor([[[1], [2], [3], [0]]]), torch.tensor([3])).flatten().tolist()
     [3, 2, 1, 0]
     """
@@ -41,6 +42,11 @@ class Encoder(nn.Module):
         d_hidden: width of a state; half of it reads forwards, half backwards, so it must be even.
         pad: the token that fills up short sequences; it changes nothing.
     Source: Bahdanau, Cho and Bengio (2014), section 3.2; the recurrent cell is Cho et al.'s GRU (2014).
+
+    >>> import torch
+    >>> states, summary = Encoder(vocabulary=11, d_embed=4, d_hidden=6)(torch.tensor([[3, 5, 7], [2, 9, 0]]))
+    >>> states.shape, summary.shape
+    (torch.Size([2, 3, 6]), torch.Size([2, 6]))
     """
 
     def __init__(self, vocabulary: int, d_embed: int, d_hidden: int, pad: int = 0) -> None:
@@ -85,6 +91,14 @@ class Seq2Seq(nn.Module):
     Source: without a score Sutskever et al. (2014) and Cho et al. (2014); with one Bahdanau et al. (2014), in the
         order of Luong et al. (2015): the decoder's state asks after it has read the previous token. So no query
         waits for another query's answer, and in training all of them are computed at once.
+
+    >>> import torch
+    >>> from attnbook.scores import scaled_dot
+    >>> model = Seq2Seq(source_vocabulary=11, target_vocabulary=13, d_embed=4, d_hidden=6, score=scaled_dot)
+    >>> source, target = torch.randint(1, 11, (3, 5)), torch.randint(1, 13, (3, 7))
+    >>> logits, weights = model(source, target)
+    >>> logits.shape, weights.shape
+    (torch.Size([3, 7, 13]), torch.Size([3, 7, 5]))
     """
 
     def __init__(

@@ -17,7 +17,21 @@ Batch = tuple[Tensor, ...]
 
 
 class DivergedError(ArithmeticError):
-    """The loss became infinite or NaN, so that no further step can mend the model."""
+    """The loss became infinite or NaN, so that no further step can mend the model.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from attnbook.training import fit
+    >>> def batches(generator):
+    ...     return (torch.ones(3, 1),)
+    >>> def loss(model, batch):
+    ...     return model(*batch).mean() / 0
+    >>> try:
+    ...     fit(nn.Linear(1, 1), loss, batches, steps=5, device="cpu")
+    ... except DivergedError as error:
+    ...     print("step 1" in str(error))
+    True
+    """
 
 
 def best_device() -> torch.device:
@@ -44,6 +58,7 @@ def seed_everything(seed: int) -> torch.Generator:
 def count_parameters(model: nn.Module) -> int:
     """How many numbers of the model are learned.
 
+    >>> from torch import nn
     >>> count_parameters(nn.Linear(3, 5))
     20
     """
@@ -83,6 +98,19 @@ def fit(
         DivergedError: the loss is no longer finite; the message names the step and the last good loss.
         KeyboardInterrupt: at an interrupt, after the step under way is done and the checkpoint is written.
         ValueError: steps or lr is not positive, or the checkpoint was made with other steps, lr or seed.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> def batches(generator):  # the task: double a number
+    ...     x = torch.randn(8, 1, generator=generator)
+    ...     return x, 2 * x
+    >>> def loss(model, batch):
+    ...     x, y = batch
+    ...     return (model(x) - y).square().mean()
+    >>> model = nn.Linear(1, 1)
+    >>> losses = fit(model, loss, batches, steps=200, lr=0.1, device="cpu")
+    >>> len(losses), round(model.weight.item(), 1)
+    (200, 2.0)
     """
     if steps < 1 or not lr > 0:
         raise ValueError(f"expected steps of at least 1 and a positive lr, got steps={steps} and lr={lr}")

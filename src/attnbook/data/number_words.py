@@ -116,6 +116,12 @@ class NumberWords:
         source, target: the English and the German vocabulary.
         train: numbers to learn from; the same one may come twice, none of them is in `test`.
         test: length in German morphemes -> as many different numbers for each length.
+
+    >>> from attnbook.data.number_words import load
+    >>> task = load(train=1000, test=10)
+    >>> source, target = task.encode([45])
+    >>> task.source.decode(source[0].tolist()), task.target.decode(target[0].tolist())
+    (['forty', 'five'], ['fünf', 'und', 'vierzig'])
     """
 
     source: Vocabulary

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from traitlets import Bool, Dict, Int, List, validate
 
+from attnbook._checks import array
 from attnbook.explorers.explorer import Explorer, widget_code
-from attnbook.plots import array, attention_map
+from attnbook.plots import attention_map
 
 LARGEST = 999_999
 _WHOLE_NUMBER = re.compile(r"[0-9]+|[0-9]{1,3}([, _'][0-9]{3})+")
@@ -25,6 +26,12 @@ class AlignmentExplorer(Explorer):
     Raises:
         ValueError: no example, a field is missing, or the weights do not fit the words; says which example.
         TypeError: a field has a wrong type.
+
+    >>> weights = [[0.1, 0.9], [0.5, 0.5], [0.8, 0.2]]
+    >>> forty_five = {"number": 45, "source": ["forty", "five"], "target": ["fünf", "und", "vierzig"],
+    ...               "weights": weights, "correct": True}
+    >>> AlignmentExplorer([forty_five])
+    AlignmentExplorer(1 examples, showing 45)
     """
 
     examples = List(Dict()).tag(sync=True)
@@ -95,7 +102,11 @@ class AlignmentExplorer(Explorer):
 
 
 def read_number(text: str) -> int:
-    """The whole number below a million that a reader typed, or a ValueError that tells them what to type."""
+    """The whole number below a million that a reader typed, or a ValueError that tells them what to type.
+
+    >>> read_number(" 345,678 ")
+    345678
+    """
     text = text.strip().replace("−", "-")
     wanted = f"type a whole number from 0 to {LARGEST:,}"
     shown = text if len(text) <= 20 else text[:20] + "…"

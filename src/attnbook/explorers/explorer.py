@@ -27,7 +27,12 @@ def _read(name: str) -> str:
 
 
 def inline_kit(code: str, kit: str) -> str:
-    """Put the kit's functions in place of an explorer's import of them: a widget's JavaScript must be one file."""
+    """Put the kit's functions in place of an explorer's import of them: a widget's JavaScript must be one file.
+
+    >>> print(inline_kit('import { half } from "./kit.js";\\nhalf(8);', "export const half = (x) => x / 2;"))
+    const half = (x) => x / 2;
+    half(8);
+    """
     own, imports = _KIT_IMPORT.subn("", code)
     if imports != 1:
         wanted = 'import {…} from "./kit.js";'
@@ -36,7 +41,11 @@ def inline_kit(code: str, kit: str) -> str:
 
 
 def widget_code(name: str) -> str:
-    """The JavaScript of an explorer as one file."""
+    """The JavaScript of an explorer as one file.
+
+    >>> "import" in widget_code("weighted_sum_explorer")
+    False
+    """
     return inline_kit(_read(f"{name}.js"), _read("kit.js"))
 
 
@@ -44,6 +53,11 @@ class Explorer(anywidget.AnyWidget):
     """Base class. A subclass keeps its state in synced traits, and its JavaScript in the file `name`.js.
 
     It says too what its still picture is: `draw` (a figure), `describe` (its alt text) and `caption`.
+
+    >>> from attnbook.explorers import FadingMemoryExplorer
+    >>> explorer = FadingMemoryExplorer(words=2)
+    >>> explorer.html().count("<img"), explorer.describe()[:32]
+    (1, 'Bars of what is left of each wor')
     """
 
     name: str
@@ -100,7 +114,11 @@ def _png(figure: Figure) -> bytes:
 
 
 def static_files() -> dict[str, str]:
-    """The browser files by name: what the website serves from one folder."""
+    """The browser files by name: what the website serves from one folder.
+
+    >>> {"mount.js", "kit.js", "explorer.css"} <= static_files().keys()
+    True
+    """
     return {path.name: _read(path.name) for path in sorted(FOLDER.iterdir()) if path.suffix in (".js", ".css")}
 
 
@@ -109,6 +127,12 @@ def write_static(folder: Path) -> list[Path]:
 
     A page with explorers needs two tags: a style sheet link to `explorer.css`, and `<script type="module">` with
     `mount.js`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     "mount.js" in {path.name for path in write_static(Path(folder, "explorers"))}
+    True
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

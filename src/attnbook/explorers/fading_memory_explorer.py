@@ -4,8 +4,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from traitlets import Bool, Float, Int, List, Unicode, validate
 
+from attnbook._checks import between
 from attnbook.explorers.explorer import Explorer, widget_code
-from attnbook.plots import QUIET, between, weight_bars
+from attnbook.plots import QUIET, weight_bars
 
 LEAST_KEPT, MOST_KEPT = 0.05, 0.95  # the ends of the slider
 MOST_WORDS = 12
@@ -30,6 +31,9 @@ class FadingMemoryExplorer(Explorer):
     Raises:
         ValueError: a number outside its range, or a sentence that is too short or too long.
         TypeError: something that is not a number, a bool or strings.
+
+    >>> FadingMemoryExplorer(words=3, keep=0.5).shares()
+    [0.125, 0.25, 0.5]
     """
 
     words = Int().tag(sync=True)
@@ -97,7 +101,11 @@ class FadingMemoryExplorer(Explorer):
 
 
 def percent(share: float) -> str:
-    """A share in percent, with two decimals at most: 50%, 12.5%, 3.13%, < 0.01%. The JavaScript writes it likewise."""
+    """A share in percent, with two decimals at most: 50%, 12.5%, 3.13%, < 0.01%. The JavaScript writes it likewise.
+
+    >>> [percent(share) for share in (0.5, 0.125, 0.03125, 0.00001)]
+    ['50%', '12.5%', '3.13%', '< 0.01%']
+    """
     if share < 0.00005:
         return "< 0.01%"
     # A little more than 3.125 rounds up to 3.13 everywhere; the tie itself would round down here and up in JavaScript.

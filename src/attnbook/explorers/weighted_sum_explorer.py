@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from traitlets import Float, List, Unicode, validate
 
+from attnbook._checks import array, between
 from attnbook.attention import attend
 from attnbook.explorers.explorer import Explorer, widget_code
-from attnbook.plots import array, between, weight_bars, weighted_sum
+from attnbook.plots import weight_bars, weighted_sum
 
 SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 0.1, 10.0  # the ends of the slider
 SCORES = tuple(math.log(weight) for weight in (0.1, 0.3, 0.5, 0.1))
@@ -28,6 +29,10 @@ class WeightedSumExplorer(Explorer):
     Raises:
         ValueError: a wrong shape, a number that is not finite, or a temperature outside its range.
         TypeError: something that is not numbers, or labels that are not strings.
+
+    >>> explorer = WeightedSumExplorer(scores=(0, 0, 0, 0), values=((4, 0), (0, 4), (0, 0), (0, 0)))
+    >>> explorer.weights_and_context()
+    ([0.25, 0.25, 0.25, 0.25], [1.0, 1.0])
     """
 
     scores = List(Float()).tag(sync=True)

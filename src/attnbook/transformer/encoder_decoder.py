@@ -30,6 +30,7 @@ class Transformer(nn.Module):
     Cost: for sequences of n tokens O(num_layers (n d_model² + n² d_model)) time.
     Source: Vaswani et al. (2017); with pre-norm layers (Xiong et al., 2020), which need no warm-up.
 
+    >>> import torch
     >>> model = Transformer(source_vocabulary=11, target_vocabulary=13, d_model=8, num_heads=2, num_layers=2)
     >>> source, target = torch.randint(1, 11, (3, 5)), torch.randint(1, 13, (3, 7))
     >>> logits, _ = model(source, target)

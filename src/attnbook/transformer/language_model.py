@@ -28,6 +28,7 @@ class LanguageModel(nn.Module):
     Source: with learned positions the shape of GPT-2 (Radford et al., 2019); rotary positions and shared keys and
         values as in Llama 2 (Touvron et al., 2023).
 
+    >>> import torch
     >>> model = LanguageModel(vocabulary=11, d_model=8, num_heads=2, num_layers=2)
     >>> logits, _ = model(torch.randint(11, (3, 5)))
     >>> logits.shape
@@ -149,6 +150,7 @@ def choose(
     Cost: O(vocabulary) time for each token.
     Source: temperature: Ackley et al. (1985); top-k: Fan, Lewis and Dauphin (2018).
 
+    >>> import torch
     >>> choose(torch.tensor([0.1, 2.0, 1.0]))
     tensor(1)
     """

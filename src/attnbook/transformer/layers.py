@@ -22,6 +22,12 @@ class Residual(nn.Module):
         norm_first: True for pre-norm.
         eps: added to the variance by the norm.
     Source: He et al. (2016); Vaswani et al. (2017), section 5.4; pre-norm: Xiong et al. (2020).
+
+    >>> import torch
+    >>> residual = Residual(d_model=4, dropout=0.0, norm_first=True, eps=1e-5)
+    >>> x = torch.tensor([[1.0, 1.0, -1.0, -1.0]])
+    >>> residual.after(x, 2 * residual.before(x))
+    tensor([[ 3.0000,  3.0000, -3.0000, -3.0000]], grad_fn=<AddBackward0>)
     """
 
     def __init__(self, d_model: int, dropout: float, norm_first: bool, eps: float) -> None:
@@ -80,6 +86,7 @@ class EncoderLayer(nn.Module):
     Source: Vaswani et al. (2017), section 3.1.
 
     >>> import torch
+    >>> from attnbook.multihead import MultiHeadAttention
     >>> layer = EncoderLayer(MultiHeadAttention(8, num_heads=2))
     >>> layer(torch.randn(3, 5, 8))[0].shape
     torch.Size([3, 5, 8])
@@ -120,6 +127,7 @@ class DecoderLayer(nn.Module):
     Source: Vaswani et al. (2017), section 3.1.
 
     >>> import torch
+    >>> from attnbook.multihead import MultiHeadAttention
     >>> layer = DecoderLayer(MultiHeadAttention(8, num_heads=2), MultiHeadAttention(8, num_heads=2))
     >>> layer(torch.randn(3, 5, 8), torch.randn(3, 7, 8))[0].shape
     torch.Size([3, 5, 8])

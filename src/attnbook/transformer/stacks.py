@@ -39,6 +39,7 @@ class Encoder(nn.Module):
 
     >>> import torch
     >>> from attnbook.multihead import MultiHeadAttention
+    >>> from attnbook.transformer import EncoderLayer
     >>> encoder = Encoder([EncoderLayer(MultiHeadAttention(8, num_heads=2)) for _ in range(3)])
     >>> x, weights = encoder(torch.randn(4, 5, 8), need_weights=True)
     >>> x.shape, len(weights), weights[0].shape
@@ -87,6 +88,7 @@ class Decoder(nn.Module):
 
     >>> import torch
     >>> from attnbook.multihead import MultiHeadAttention
+    >>> from attnbook.transformer import DecoderLayer
     >>> decoder = Decoder([DecoderLayer(MultiHeadAttention(8, 2), MultiHeadAttention(8, 2)) for _ in range(3)])
     >>> x, weights = decoder(torch.randn(4, 5, 8), torch.randn(4, 7, 8), need_weights=True)
     >>> self_weights, cross_weights = weights[0]
