@@ -44,13 +44,13 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
 	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs
 	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_website.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_website.py
 
 lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
