@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence bench requirements clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 
 evidence: $(PACKAGE)  ## Train every run again that the chapters quote (long), and write the results files
 	$(BIN)/python -m attnbook.evidence
+
+bench: $(PACKAGE)  ## Time our efficient attentions beside the packages that people install (long; on a quiet machine)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py
 
 requirements: $(PACKAGE)  ## Pin requirements.txt anew from the ranges in pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --output-file requirements.txt pyproject.toml

@@ -351,6 +351,27 @@ def test_mixed_precision() -> None:
     assert_close(fast.float(), expected, atol=0.02, rtol=0.02)
 
 
+# Another method
+
+
+def test_a_method_gets_the_heads_and_the_mask_and_may_be_plain_attention() -> None:
+    plain, x, source = attention(num_kv_heads=1), random(B, N_Q, D), random(B, N_K, D)
+    seen = []
+
+    def method(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        seen.append((q.shape, k.shape, v.shape, None if mask is None else mask.shape))
+        return scaled_dot_product_attention(q, k, v, mask)[0]
+
+    other = MultiHeadAttention(D, HEADS, 1, method=method).double()
+    other.load_state_dict(plain.state_dict())  # a method has no parameters of its own
+    keys = padding(torch.tensor([3, 7]), N_K)
+    assert_close(other(x, source, keys)[0], plain(x, source, keys)[0])
+    assert_close(other(x)[0], plain(x)[0])
+    kv = (B, HEADS, N_K, D_HEAD)
+    assert seen[0] == ((B, HEADS, N_Q, D_HEAD), kv, kv, (B, 1, 1, N_K))
+    assert seen[1][3] is None
+
+
 # Bad inputs
 
 TYPE, VALUE = TypeError, ValueError
@@ -387,6 +408,11 @@ BAD = {
     "mask with heads": (lambda: M(X, S, MASK.expand(2, 3, 5, 7)), VALUE, r"\(2, 5, 7\), got \(2, 3, 5, 7\)"),
     "mask of numbers": (lambda: M(X, S, MASK.float()), TYPE, "mask should be a boolean tensor .* torch.float32"),
     "mask's device": (lambda: M(X, S, MASK.to("meta")), VALUE, "mask should be on the scores' device cpu, got meta"),
+    "weights of a method": (
+        lambda: MultiHeadAttention(D, HEADS, method=scaled_dot_product_attention)(X, need_weights=True),
+        VALUE,
+        "a method of attention returns no weights",
+    ),
     "rotary source": (lambda: ROTARY(X, S), VALUE, "cross-attention needs rotary=False"),
     "another batch": (wrong_continuation, VALUE, r"holds keys \(2, 3, 5, 4\), and keys \(1, 3, 5, 4\) do not continue"),
 }

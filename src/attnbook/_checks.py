@@ -68,6 +68,16 @@ def check_same_width(q: Tensor, k: Tensor) -> None:
     check_leading("q", q, "k", k)
 
 
+def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Raise unless q (..., n_q, d_k), k (..., n_k, d_k) and v (..., n_k, d_v) fit one another."""
+    check_same_width(q, k)
+    check_vectors("v", v)
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"k and v should have the same length, got k {shape(k)} and v {shape(v)}")
+    check_alike("k", k, "v", v)
+    check_leading("k", k, "v", v)
+
+
 def check_alike(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
     """Raise unless the two tensors have one dtype and one device."""
     if x.device != other.device:

@@ -10,7 +10,7 @@ from attnbook._checks import (
     check_alike,
     check_leading,
     check_mask,
-    check_same_width,
+    check_qkv,
     check_vectors,
     shape,
 )
@@ -112,12 +112,7 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor |
     >>> scaled_dot_product_attention(q, k, v)[0]
     tensor([[3.]])
     """
-    check_same_width(q, k)
-    check_vectors("v", v)
-    if k.shape[-2] != v.shape[-2]:
-        raise ValueError(f"k and v should have the same length, got k {shape(k)} and v {shape(v)}")
-    check_alike("k", k, "v", v)
-    check_leading("k", k, "v", v)
+    check_qkv(q, k, v)
     if mask is None:
         return attend(scaled_dot(q, k), v)
     k, broken = mend(k)  # else a NaN under the mask would still reach the gradient of q, which is a sum over the keys

@@ -1,5 +1,7 @@
 """Multi-head attention: several small attentions side by side, each free to look for something else."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -56,6 +58,8 @@ class MultiHeadAttention(nn.Module):
         num_heads: number of heads; divides d_model.
         num_kv_heads: number of heads of keys and values; divides num_heads, whose groups then share keys and values.
             Left out, each head has its own.
+        method: how a head attends, if not by plain attention: method(q, k, v, mask=mask) -> output, all
+            (..., num_heads, n, d_head); one of `attnbook.efficient`, its own arguments bound by `functools.partial`.
         rotary: turn queries and keys by their positions (`positions.rotary`); for self-attention.
         bias: whether the four linear layers add a bias.
     Raises:
@@ -74,7 +78,14 @@ class MultiHeadAttention(nn.Module):
     """
 
     def __init__(
-        self, d_model: int, num_heads: int, num_kv_heads: int | None = None, *, rotary: bool = False, bias: bool = True
+        self,
+        d_model: int,
+        num_heads: int,
+        num_kv_heads: int | None = None,
+        *,
+        method: Callable[..., Tensor] | None = None,
+        rotary: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         check_count("d_model", d_model)
@@ -88,7 +99,7 @@ class MultiHeadAttention(nn.Module):
         self.num_heads, self.num_kv_heads, self.d_head = num_heads, num_kv_heads, d_model // num_heads
         if rotary and self.d_head % 2:
             raise ValueError(f"rotary positions turn pairs, so d_model / num_heads should be even, got {self.d_head}")
-        self.rotary = rotary
+        self.rotary, self.method = rotary, method
         self.query = nn.Linear(d_model, d_model, bias=bias)
         self.key = nn.Linear(d_model, num_kv_heads * self.d_head, bias=bias)
         self.value = nn.Linear(d_model, num_kv_heads * self.d_head, bias=bias)
@@ -115,8 +126,8 @@ class MultiHeadAttention(nn.Module):
         Returns:
             output (..., n_q, d_model), and weights (..., num_heads, n_q, n_k) or None.
         Raises:
-            ValueError: a width is not d_model, leading axes do not broadcast, the mask does not fit, or there is a
-                source though positions are rotary.
+            ValueError: a width is not d_model, leading axes do not broadcast, the mask does not fit, there is a source
+                though positions are rotary, or weights are asked of a method that has none.
             TypeError: x or the source is not of the parameters' dtype, or the mask is not boolean.
         """
         check_input("x", x, self.query.weight)
@@ -129,7 +140,11 @@ class MultiHeadAttention(nn.Module):
         group = self.num_heads // self.num_kv_heads
         if group > 1:  # (..., num_kv_heads, n_k, d_head) -> (..., num_heads, n_k, d_head), each `group` times in a row
             k, v = k.repeat_interleave(group, dim=-3), v.repeat_interleave(group, dim=-3)
-        if need_weights:
+        if self.method is not None:
+            if need_weights:
+                raise ValueError("a method of attention returns no weights: leave need_weights out, or method")
+            output, weights = self.method(q, k, v, mask=mask), None
+        elif need_weights:
             output, weights = scaled_dot_product_attention(q, k, v, mask)
         else:
             output, weights = _fused(q, k, v, mask), None
