@@ -89,7 +89,8 @@ def test_path_by_hand() -> None:
     assert path(longformer, 3, 29) == [3, 0, 29]
     assert path(longformer, 29, 3) == [29, 0, 3]
     assert path(longformer, 7, 7) == [7]
-    assert path(sliding_window(7, 2), 0, 5) == [0, 1, 3, 5]  # or [0, 2, 4, 5]: the one nearest to the beginning
+    assert path(sliding_window(7, 2), 0, 5) == [0, 2, 4, 5]  # or [0, 1, 3, 5]: the first step goes further
+    assert path(sliding_window(7, 2), 6, 1) == [6, 4, 2, 1]
     assert path(causal(5), 3, 1) is None
 
 

@@ -80,8 +80,8 @@ def path(mask: Tensor, key: int, query: int) -> list[int] | None:
         key: the token where the information is.
         query: the token that asks for it.
     Returns:
-        the tokens from key to query, both included; where several ways are equally short, each step takes the token
-        nearest to the beginning. None if there is no way.
+        the tokens from key to query, both included; None if there is no way. Where several are equally short, each
+        step goes as near to the query as it can.
     Raises:
         ValueError: the mask is not a square matrix, or key or query is outside 0 to n - 1.
         TypeError: the mask is not boolean.
@@ -102,8 +102,8 @@ def path(mask: Tensor, key: int, query: int) -> list[int] | None:
         return None
     way = [key]
     while way[-1] != query:
-        nearer = mask[:, way[-1]] & (layers[query] == layers[query, way[-1]] - 1)
-        way.append(int(nearer.nonzero()[0]))
+        onward = mask[:, way[-1]] & (layers[query] == layers[query, way[-1]] - 1)
+        way.append(min(onward.nonzero()[:, 0].tolist(), key=lambda token: abs(query - token)))
     return way
 
 
