@@ -47,6 +47,15 @@ def test_window_by_hand() -> None:
     assert costs.sliding_window(5, 2, 1, window=1, causal=True).operations == 4 * 9 * 2
 
 
+def test_patterns_in_tiles_store_a_number_a_row_and_compute_the_scores_again() -> None:
+    tiled = costs.sliding_window(5, 2, 1, window=1, store_weights=False, training=True)
+    assert tiled == Cost(14 * 13 * 2, 5 * FLOAT, (12 * 10 + 2 * 5) * FLOAT)
+    everything = costs.blockwise(N, D, H, training=True)
+    assert costs.sliding_window(N, D, H, N, store_weights=False, training=True) == everything
+    assert costs.chunked(N, D, H, N, store_weights=False, training=True) == everything
+    assert costs.block_sparse(N, D, H, 7, num_random=99, store_weights=False, training=True) == everything
+
+
 def test_chunked_by_hand() -> None:
     assert costs.chunked(7, 2, 1, chunk=3).operations == 4 * (9 + 9 + 1) * 2
 

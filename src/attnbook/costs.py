@@ -18,7 +18,9 @@ d is the width of all heads together: h heads of d / h numbers take as many oper
 | `recurrent`      | 12 n d²             | 24 n d²           | 4 n d          |
 
 Here a window reaches w keys to either side, c is the length of a chunk or block, r the number of blocks of keys that a
-block of queries sees, m the number of random features; edges are left out, but not in the functions.
+block of queries sees, m the number of random features; edges are left out, but not in the functions. The three
+patterns are counted as they were first written, with the weights stored. `attnbook.efficient` computes them in tiles as
+`blockwise` does, with 10 d operations a pair backward and h n numbers stored: `store_weights=False`.
 """
 
 from dataclasses import dataclass
@@ -83,13 +85,11 @@ def blockwise(n: int, d: int, num_heads: int = 1, *, causal: bool = False, train
     4000000
     """
     pairs = n * (n + 1) // 2 if causal else n * n
-    # Forward: the scores and the averages. Training: the scores again, and the four products of the gradients.
-    operations = (14 if training else 4) * pairs * d
-    return _cost(operations, n, d, num_heads, num_heads * n, 2 if training else 1, training, bytes_a_number)
+    return _of_pairs(pairs, n, d, num_heads, training, bytes_a_number, store_weights=False)
 
 
-def sliding_window(n: int, d: int, num_heads: int, window: int, *, causal: bool = False, training: bool = False,
-                   bytes_a_number: int = 4) -> Cost:  # fmt: skip
+def sliding_window(n: int, d: int, num_heads: int, window: int, *, causal: bool = False, store_weights: bool = True,
+                   training: bool = False, bytes_a_number: int = 4) -> Cost:  # fmt: skip
     """Each query sees itself and `window` keys on either side, or, if causal, on its left.
 
     Source: Beltagy, Peters and Cohan (2020), "Longformer", section 3.1.
@@ -100,10 +100,12 @@ def sliding_window(n: int, d: int, num_heads: int, window: int, *, causal: bool 
     check_count("window", window, least=0)
     window = min(window, max(n - 1, 0))
     on_one_side = n * window - window * (window + 1) // 2  # the first `window` queries see fewer
-    return _of_pairs(n + on_one_side * (1 if causal else 2), n, d, num_heads, training, bytes_a_number)
+    pairs = n + on_one_side * (1 if causal else 2)
+    return _of_pairs(pairs, n, d, num_heads, training, bytes_a_number, store_weights)
 
 
-def chunked(n: int, d: int, num_heads: int, chunk: int, *, training: bool = False, bytes_a_number: int = 4) -> Cost:
+def chunked(n: int, d: int, num_heads: int, chunk: int, *, store_weights: bool = True, training: bool = False,
+            bytes_a_number: int = 4) -> Cost:  # fmt: skip
     """Each chunk of the sequence attends within itself.
 
     >>> chunked(1000, 64, 1, chunk=250).operations / dense(1000, 64).operations
@@ -111,11 +113,12 @@ def chunked(n: int, d: int, num_heads: int, chunk: int, *, training: bool = Fals
     """
     check_count("chunk", chunk)
     pairs = n // chunk * chunk**2 + (n % chunk) ** 2
-    return _of_pairs(pairs, n, d, num_heads, training, bytes_a_number)
+    return _of_pairs(pairs, n, d, num_heads, training, bytes_a_number, store_weights)
 
 
 def block_sparse(n: int, d: int, num_heads: int, block: int, *, window: int = 1, num_global: int = 1,
-                 num_random: int = 3, training: bool = False, bytes_a_number: int = 4) -> Cost:  # fmt: skip
+                 num_random: int = 3, store_weights: bool = True, training: bool = False,
+                 bytes_a_number: int = 4) -> Cost:  # fmt: skip
     """Each block of queries sees its neighbours, the global blocks and some drawn at random; a global block sees all.
 
     Blocks that are seen for two reasons are counted twice, and so are neighbours beyond the ends.
@@ -129,7 +132,7 @@ def block_sparse(n: int, d: int, num_heads: int, block: int, *, window: int = 1,
     blocks = -(-n // block)  # n / block, rounded up
     seen = min(blocks, 2 * window + 1 + num_global + num_random)
     pairs = block * block * ((blocks - min(num_global, blocks)) * seen + min(num_global, blocks) * blocks)
-    return _of_pairs(min(pairs, n * n), n, d, num_heads, training, bytes_a_number)
+    return _of_pairs(min(pairs, n * n), n, d, num_heads, training, bytes_a_number, store_weights)
 
 
 def performer(n: int, d: int, num_heads: int, features: int, *, training: bool = False,
@@ -213,13 +216,17 @@ def kv_cache_bytes(num_layers: int, num_kv_heads: int, d_head: int, n: int, byte
     return 2 * num_layers * num_kv_heads * d_head * n * bytes_a_number
 
 
-def _of_pairs(pairs: int, n: int, d: int, num_heads: int, training: bool, bytes_a_number: int) -> Cost:
+def _of_pairs(pairs: int, n: int, d: int, num_heads: int, training: bool, bytes_a_number: int,
+              store_weights: bool = True) -> Cost:  # fmt: skip
     # A score takes d multiplications and d additions, so does its share in the average: 4 d. In the backward pass the
     # weight's gradient takes 2 d, and so do its shares in the gradients of q, k and v.
     #   Forward, scores are written, read, weights written, read. Backward, the weights are read twice, their gradients
     # written and read, those of the scores written, and read twice.
-    operations = (12 if training else 4) * pairs * d
-    return _cost(operations, n, d, num_heads, num_heads * pairs, 11 if training else 4, training, bytes_a_number)
+    if store_weights:
+        for_each_pair, stored, passes = (12, num_heads * pairs, 11) if training else (4, num_heads * pairs, 4)
+    else:  # only the logarithm of each row's sum; from it the backward pass computes the scores again, 2 d more
+        for_each_pair, stored, passes = (14, num_heads * n, 2) if training else (4, num_heads * n, 1)
+    return _cost(for_each_pair * pairs * d, n, d, num_heads, stored, passes, training, bytes_a_number)
 
 
 def _cost(operations: int, n: int, d: int, num_heads: int, stored: int, passes: int, training: bool,
