@@ -8,12 +8,14 @@ still picture stands.
 from attnbook.explorers.alignment_explorer import AlignmentExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
+from attnbook.explorers.score_explorer import ScoreExplorer
 from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
 
 __all__ = [
     "AlignmentExplorer",
     "Explorer",
     "FadingMemoryExplorer",
+    "ScoreExplorer",
     "WeightedSumExplorer",
     "static_files",
     "write_static",
