@@ -29,7 +29,9 @@ class Keys(NamedTuple):
 
     k: Tensor  # (b, n_k, d_k)
     v: Tensor  # (b, n_k, d_v)
-    bias: Tensor | None  # (b, 1, n_k): 0, or -inf for a hidden key, or NaN for a broken one (with NaN or infinity)
+    bias: Tensor | None = (
+        None  # (b, n_k, 1): 0, or -inf for a hidden key, or NaN for a broken one (with NaN or infinity)
+    )
 
 
 class Running(NamedTuple):
@@ -61,18 +63,22 @@ def working_dtype(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def lay_out(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> tuple[Tensor, Keys]:
-    """Lay the leading axes of checked inputs side by side in one, and find the keys that are hidden or broken."""
+def lay_out(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, hides: bool) -> tuple[Tensor, Keys]:
+    """Lay the leading axes of checked inputs side by side in one, and find the keys that are hidden or broken.
+
+    Where nothing `hides` a key, by a mask or as future, there is no need to: a NaN spreads to all queries by itself.
+    """
     leading = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-    b, n_k = math.prod(leading), k.shape[-2]
     bias = None
-    if mask is not None or causal:  # else every query sees every key, and a NaN spreads by itself
-        broken = (mend(k.detach())[1] | mend(v.detach())[1]).mT  # (..., 1, n_k)
+    if hides:
+        broken = mend(k.detach())[1] | mend(v.detach())[1]  # (..., n_k, 1)
         bias = torch.zeros_like(broken, dtype=working_dtype(q)).masked_fill(broken, NAN)
-        bias = bias if mask is None else torch.where(mask, bias, -INF)
-        bias = bias.expand(*leading, 1, n_k).reshape(b, 1, n_k)
-    q, k, v = (x.expand(*leading, *x.shape[-2:]).reshape(b, *x.shape[-2:]) for x in (q, k, v))
-    return q, Keys(k, v, bias)
+        bias = bias if mask is None else torch.where(torch.atleast_2d(mask).mT, bias, -INF)
+
+    def side_by_side(x: Tensor) -> Tensor:
+        return x.expand(*leading, *x.shape[-2:]).reshape(math.prod(leading), *x.shape[-2:])
+
+    return side_by_side(q), Keys(side_by_side(k), side_by_side(v), None if bias is None else side_by_side(bias))
 
 
 # --- Forward ---------------------------------------------------------------------------------------------------------
@@ -191,9 +197,9 @@ def _read(keys: Keys, rows: slice, columns: slice, dtype: torch.dtype) -> tuple[
     k, v = keys.k[rows, columns].to(dtype), keys.v[rows, columns].to(dtype)
     if keys.bias is None:
         return k, v, None
-    bias = keys.bias[rows, :, columns]
-    whole = bias.mT == 0  # (b, n_k, 1)
-    return torch.where(whole, k, 0.0), torch.where(whole, v, 0.0), bias
+    bias = keys.bias[rows, columns]
+    whole = bias == 0
+    return torch.where(whole, k, 0.0), torch.where(whole, v, 0.0), bias.mT
 
 
 def _hide(scores: Tensor, bias: Tensor | None, queries: slice, columns: slice, shift: int | None) -> None:

@@ -64,7 +64,7 @@ def blockwise_attention(
     check_inputs(q, k, v, mask, causal=causal)
     shift = k.shape[-2] - q.shape[-2] if causal else None
     leading = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-    rows, keys = lay_out(q, k, v, mask, causal=causal)
+    rows, keys = lay_out(q, k, v, mask, hides=causal or mask is not None)
     output = _Blockwise.apply(rows, *keys, block, shift)  # (b, n_q, d_v)
     return output.reshape(*leading, q.shape[-2], v.shape[-1])
 
