@@ -1,5 +1,6 @@
-"""Training: one loop for every model of the book, the same on a CPU and a GPU."""
+"""The loop that trains every model of the book."""
 
+import math
 import os
 import signal
 import sys
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
-Batch = tuple[Tensor, ...]
+from attnbook.training._processes import Batch, Loss, Processes
+from attnbook.training.basics import seed_everything
 
 
 class DivergedError(ArithmeticError):
@@ -34,40 +36,9 @@ class DivergedError(ArithmeticError):
     """
 
 
-def best_device() -> torch.device:
-    """The fastest device of this machine: a CUDA GPU, Apple's, or the CPU.
-
-    >>> best_device().type in {"cuda", "mps", "cpu"}
-    True
-    """
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def seed_everything(seed: int) -> torch.Generator:
-    """Seed torch on every device, and return a generator of its own on the CPU, for data, with the same seed.
-
-    >>> seed_everything(3).initial_seed()
-    3
-    """
-    torch.manual_seed(seed)
-    return torch.Generator().manual_seed(seed)
-
-
-def count_parameters(model: nn.Module) -> int:
-    """How many numbers of the model are learned.
-
-    >>> from torch import nn
-    >>> count_parameters(nn.Linear(3, 5))
-    20
-    """
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
 def fit(
     model: nn.Module,
-    loss: Callable[[nn.Module, Batch], Tensor],
+    loss: Loss,
     batches: Callable[[torch.Generator], Batch],
     steps: int,
     *,
@@ -82,7 +53,8 @@ def fit(
 
     Args:
         model: moved to the device, trained, and left there in evaluation mode.
-        loss: (model, batch) -> a tensor of one number.
+        loss: (model, batch) -> a tensor of one number, the mean over the batch; or a pair (total, count), whose
+            quotient is the mean over something else, as over the tokens that are no filling.
         batches: (generator) -> a batch, a tuple of tensors; all its chance comes from the generator, which lives on
             the CPU, so that the data are the same on every device.
         steps: number of batches.
@@ -99,6 +71,15 @@ def fit(
         KeyboardInterrupt: at an interrupt, after the step under way is done and the checkpoint is written.
         ValueError: steps or lr is not positive, or the checkpoint was made with other steps, lr or seed.
 
+    Several GPUs: `torchrun --nproc-per-node 4 script.py` runs the same script in four processes, and `fit` makes
+    them train one model (DistributedDataParallel): on a GPU each, with nccl, or on the CPU with gloo. All draw the same
+    batch, and each takes its share of the rows, axis 0 of every tensor. Losses, gradients and weights are those of one
+    process with the whole batch, up to rounding, as long as the rows do not depend on one another: so batch
+    normalisation and losses that compare rows see their share only, each process drops out by a seed of its own, and a
+    mean over tokens must be given as (total, count), for the shares hold different numbers of them. The loss must call
+    `model(...)`, and use the same parameters in each step. An interrupt or a diverged loss in one process stops all after the same step. The first one shows the
+    bar and writes the checkpoint, which all must be able to read.
+
     >>> import torch
     >>> from torch import nn
     >>> def batches(generator):  # the task: double a number
@@ -114,20 +95,22 @@ def fit(
     """
     if steps < 1 or not lr > 0:
         raise ValueError(f"expected steps of at least 1 and a positive lr, got steps={steps} and lr={lr}")
-    device = torch.device(device) if device is not None else best_device()
-    run = _Run(model.to(device), steps, lr, seed, precision, device)
-    if checkpoint is not None and Path(checkpoint).exists():
+    processes = Processes.join(device)
+    run = _Run(model.to(processes.device), steps, lr, seed, precision, processes)
+    if checkpoint is not None and processes.gather(Path(checkpoint).exists())[0]:
         run.load(Path(checkpoint))
-    model.train()
-    with _interrupts() as interrupted, _progress_bar(steps, len(run.losses)) as bar:
-        while len(run.losses) < steps and not interrupted.is_set():
+    run.shared.train()
+    with _interrupts() as interrupted, _progress_bar(steps, len(run.losses), show=processes.first) as bar:
+        stopped = processes.any(interrupted.is_set())
+        while len(run.losses) < steps and not stopped:
             run.step(loss, batches)
             bar.set_postfix_str(f"loss {run.losses[-1]:.3f}", refresh=False)
             bar.update()
-    model.eval()
+            stopped = processes.any(interrupted.is_set())
+    run.finish()
     if checkpoint is not None:
         run.save(Path(checkpoint))
-    if interrupted.is_set():
+    if stopped:
         advice = f"call again to go on from {checkpoint}" if checkpoint else "nothing was saved: give checkpoint=FILE"
         raise KeyboardInterrupt(f"stopped after {len(run.losses)} of {steps} steps; {advice}")
     return run.losses
@@ -137,25 +120,26 @@ class _Run:
     """All that a training run consists of besides its data: what a checkpoint must hold."""
 
     def __init__(
-        self, model: nn.Module, steps: int, lr: float, seed: int, precision: torch.dtype | None, device: torch.device
+        self, model: nn.Module, steps: int, lr: float, seed: int, precision: torch.dtype | None, processes: Processes
     ) -> None:
         self.settings = {"steps": steps, "lr": lr, "seed": seed}
-        self.model, self.device, self.precision = model, device, precision
-        self.generator = seed_everything(seed)
+        self.model, self.precision, self.processes, self.device = model, precision, processes, processes.device
+        self.shared = processes.wrap(model)
+        self.generator = seed_everything(seed)  # the same batches in all processes
+        torch.manual_seed(seed + 1_000_003 * processes.rank)  # and a dropout of its own in each
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
         warm = max(1, steps // 10)
         rate = lambda step: min((step + 1) / warm, (steps - step) / max(1, steps - warm))  # noqa: E731
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate)
         # float16 has so few exponents that small gradients would vanish: the scaler lifts them. bfloat16 needs none.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == torch.float16)
         self.losses: list[float] = []
 
-    def step(self, loss: Callable[[nn.Module, Batch], Tensor], batches: Callable[[torch.Generator], Batch]) -> None:
-        batch = tuple(x.to(self.device) for x in batches(self.generator))
+    def step(self, loss: Loss, batches: Callable[[torch.Generator], Batch]) -> None:
+        batch = batches(self.generator)
         with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision is not None):
-            value = loss(self.model, batch)
-        number = value.item()
-        if not torch.isfinite(value):
+            value, number = self.processes.joined_loss(loss, self.shared, batch)
+        if not math.isfinite(number):
             last = f"the loss before was {self.losses[-1]:.3g}" if self.losses else "it was the first"
             raise DivergedError(
                 f"the loss is {number} at step {len(self.losses) + 1} ({last}). "
@@ -170,18 +154,24 @@ class _Run:
         self.schedule.step()
         self.losses.append(number)
 
+    def finish(self) -> None:
+        self.model.eval()
+        self.processes.level(self.model)
+
     def _parts(self) -> dict[str, Any]:
         return {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}
 
     def save(self, path: Path) -> None:
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"settings": self.settings, "losses": self.losses, "data": self.generator.get_state()}
-        state["random"] = torch.get_rng_state()
+        state["random"] = self.processes.gather(torch.get_rng_state())
         if self.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        unfinished = path.with_name(path.name + ".unfinished")
-        torch.save(state, unfinished)
-        os.replace(unfinished, path)  # the old file or the new one, never half of one
+            state["random_cuda"] = self.processes.gather(torch.cuda.get_rng_state(self.device))
+        if self.processes.first:
+            unfinished = path.with_name(path.name + ".unfinished")
+            torch.save(state, unfinished)
+            os.replace(unfinished, path)  # the old file or the new one, never half of one
+        self.processes.any(False)  # the others wait until it is there
 
     def load(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
@@ -194,9 +184,11 @@ class _Run:
             part.load_state_dict(state[name])
         self.losses = state["losses"]
         self.generator.set_state(state["data"].cpu())
-        torch.set_rng_state(state["random"].cpu())
-        if self.device.type == "cuda" and "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+        rank = self.processes.rank
+        if rank < len(state["random"]):  # a process that joined later keeps the seed of its own
+            torch.set_rng_state(state["random"][rank].cpu())
+        if self.device.type == "cuda" and rank < len(state.get("random_cuda", [])):
+            torch.cuda.set_rng_state(state["random_cuda"][rank].cpu(), self.device)
 
 
 @contextmanager
@@ -219,8 +211,8 @@ def _interrupts() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _progress_bar(steps: int, done: int) -> tqdm:
+def _progress_bar(steps: int, done: int, *, show: bool) -> tqdm:
     """A bar in a terminal or a notebook, nothing where output goes to a file (or TQDM_DISABLE is set)."""
     screen = sys.stderr.isatty() or "ipykernel" in sys.modules
-    quiet = not screen or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    quiet = not show or not screen or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
     return tqdm(total=steps, initial=done, unit="step", leave=False, disable=quiet)
