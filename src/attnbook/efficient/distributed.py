@@ -42,7 +42,9 @@ def ring_attention(
     """Average the values of the whole sequence, of which each process holds a part.
 
     All processes of the group must call it together, and go backward together: each with its own part, of any length.
-    The parts follow one another in the order of the ranks.
+    The parts follow one another in the order of the ranks. In a script started by `torchrun --nproc-per-node 4
+    script.py`, `torch.distributed.init_process_group()` makes a ring of four. (The example below is a ring of one,
+    which is blockwise attention.)
 
     Args:
         q: queries of this process, (..., n_q, d_k).
@@ -64,9 +66,6 @@ def ring_attention(
         `causal` halves the work but hardly the time: the first process has little to do, and waits for the last, whose
         queries see all. (Striped attention, Brandon et al., 2023, deals out the tokens like cards to mend this.)
     Source: Liu, Zaharia and Abbeel (2023), "Ring Attention with Blockwise Transformers".
-
-    Here is a ring of one process, which is blockwise attention. Under `torchrun --nproc-per-node 4 script.py`,
-    `dist.init_process_group()` makes a ring of four.
 
     >>> import torch
     >>> import torch.distributed as dist

@@ -51,10 +51,19 @@ def fit(
     """Train the model in place: AdamW, gradients clipped to norm 1, the rate rising for a tenth of the steps, then
     falling to 0 in a straight line.
 
+    `torchrun --nproc-per-node 4 script.py` trains the same model in four processes, with no changed line: on a GPU
+    each, or all on the CPU. Each takes its share of the rows (axis 0) of every batch, and DistributedDataParallel
+    averages their gradients. Losses and weights are those of one process with whole batches, up to rounding, if no row
+    depends on another. So losses that compare rows, and batch normalisation, see a share only. A mean over tokens must
+    be given as (total, count), since shares hold different numbers of them. Each process drops out by a seed of its
+    own. An interrupt or a diverged loss in one stops all after the same step. The first shows the bar and writes the
+    checkpoint, which all must be able to read.
+
     Args:
         model: moved to the device, trained, and left there in evaluation mode.
         loss: (model, batch) -> a tensor of one number, the mean over the batch; or a pair (total, count), whose
-            quotient is the mean over something else, as over the tokens that are no filling.
+            quotient is the mean over something else, as over the tokens that are no filling. In several processes it
+            must call `model(...)`, and use the same parameters in each step.
         batches: (generator) -> a batch, a tuple of tensors; all its chance comes from the generator, which lives on
             the CPU, so that the data are the same on every device.
         steps: number of batches.
@@ -69,16 +78,9 @@ def fit(
     Raises:
         DivergedError: the loss is no longer finite; the message names the step and the last good loss.
         KeyboardInterrupt: at an interrupt, after the step under way is done and the checkpoint is written.
-        ValueError: steps or lr is not positive, or the checkpoint was made with other steps, lr or seed.
-
-    Several GPUs: `torchrun --nproc-per-node 4 script.py` runs the same script in four processes, and `fit` makes
-    them train one model (DistributedDataParallel): on a GPU each, with nccl, or on the CPU with gloo. All draw the same
-    batch, and each takes its share of the rows, axis 0 of every tensor. Losses, gradients and weights are those of one
-    process with the whole batch, up to rounding, as long as the rows do not depend on one another: so batch
-    normalisation and losses that compare rows see their share only, each process drops out by a seed of its own, and a
-    mean over tokens must be given as (total, count), for the shares hold different numbers of them. The loss must call
-    `model(...)`, and use the same parameters in each step. An interrupt or a diverged loss in one process stops all after the same step. The first one shows the
-    bar and writes the checkpoint, which all must be able to read.
+        ValueError: steps or lr is not positive, the checkpoint was made with other steps, lr or seed, or a batch
+            cannot be shared between the processes.
+        RuntimeError: in several processes the loss did not call `model(...)`.
 
     >>> import torch
     >>> from torch import nn
