@@ -221,6 +221,13 @@ def uses_an_attribute(model, batch):
     return mean_over_rows(model, batch) * model.width
 
 
+def two_runs_of_one_model():
+    model = Tagger()
+    run_of(mean_over_rows, model)
+    mean_over_tokens(model, tokens(torch.Generator().manual_seed(3)))[0].backward()  # the model is the caller's again
+    return run_of(mean_over_tokens, model)
+
+
 def message_of(error, call):
     try:
         call()
@@ -274,6 +281,7 @@ def scenarios(folder):
         "rows": run_of(mean_over_rows),
         "tokens": run_of(mean_over_tokens),
         "attribute": run_of(uses_an_attribute),
+        "twice": two_runs_of_one_model(),
         "whole": fit(line(), squared_error, draw, STEPS, device="cpu"),
         "interrupt": message_of(KeyboardInterrupt, partial(interrupted, checkpoint=folder / "line.pt")),
         "resumed": fit(line(), squared_error, draw, STEPS, device="cpu", checkpoint=folder / "line.pt"),
@@ -328,10 +336,17 @@ def assert_same_run(mine, expected):
     assert_close(mine["weights"], expected["weights"], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["rows", "tokens", "attribute"])
+RUNS = {
+    "rows": partial(run_of, mean_over_rows),
+    "tokens": partial(run_of, mean_over_tokens),
+    "attribute": partial(run_of, uses_an_attribute),
+    "twice": two_runs_of_one_model,
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_two_processes_train_as_one_does(name, two):
-    loss = {"rows": mean_over_rows, "tokens": mean_over_tokens, "attribute": uses_an_attribute}[name]
-    one = run_of(loss)
+    one = RUNS[name]()
     for found in two[0]:
         assert_same_run(found[name], one)
     for a, b in zip(two[0][0][name]["weights"], two[0][1][name]["weights"], strict=True):

@@ -34,9 +34,10 @@ class Processes:
     @classmethod
     def join(cls, device: torch.device | str | None) -> "Processes":
         """Find the others, if torchrun has started several or there is a process group already."""
-        started = dist.is_available() and all(name in os.environ for name in ENVIRONMENT)
         ready = dist.is_available() and dist.is_initialized()
-        if not ready and not (started and int(os.environ["WORLD_SIZE"]) > 1):
+        started = dist.is_available() and all(name in os.environ for name in ENVIRONMENT)
+        count = dist.get_world_size() if ready else int(os.environ["WORLD_SIZE"]) if started else 1
+        if count == 1:
             return cls(torch.device(device) if device is not None else best_device())
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.type == "cuda":  # each process of a machine has a GPU of its own
@@ -45,8 +46,8 @@ class Processes:
             torch.cuda.set_device(device)
         if not ready:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-            atexit.register(dist.destroy_process_group)
-        return cls(device, dist.get_rank(), dist.get_world_size())
+            atexit.register(_leave)
+        return cls(device, dist.get_rank(), count)
 
     @property
     def first(self) -> bool:
@@ -109,6 +110,11 @@ class Processes:
         """Give all processes the first one's buffers: weights are equal already, but running statistics may differ."""
         for buffer in model.buffers() if self.count > 1 else ():
             dist.broadcast(buffer, 0)
+
+
+def _leave() -> None:
+    if dist.is_initialized():  # the script may have left the group already
+        dist.destroy_process_group()
 
 
 class _Shared(DistributedDataParallel):
