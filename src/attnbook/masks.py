@@ -176,8 +176,35 @@ def random_blocks(n: int, block: int, num_blocks: int, *, seed: int, device: Dev
     total = -(-n // block)  # n / block, rounded up
     if num_blocks > total:
         raise ValueError(f"num_blocks should be at most the {total} blocks of {block} in {n}, got {num_blocks}")
+    chosen = torch.zeros(total, total, dtype=torch.bool).scatter(1, draw_blocks(total, num_blocks, seed=seed), True)
+    return chosen.repeat_interleave(block, dim=0).repeat_interleave(block, dim=1)[:n, :n].to(device)
+
+
+def draw_blocks(total: int, num_blocks: int, *, seed: int) -> Tensor:
+    """Draw the blocks of keys that each block of queries sees in `random_blocks`.
+
+    Args:
+        total: how many blocks there are.
+        num_blocks: how many different ones to draw for each block, at most total.
+        seed: draws the blocks, the same ones on every device.
+    Returns:
+        the drawn blocks' numbers, int, (total, num_blocks), on the CPU.
+    Raises:
+        ValueError: a number is negative, or num_blocks is above total.
+    Cost: O(total²) time, O(total · num_blocks) memory: blocks, not tokens.
+    Source: Zaheer et al. (2020), "Big Bird", section 2.
+
+    >>> draw_blocks(3, 1, seed=0)
+    tensor([[1],
+            [2],
+            [1]])
+    """
+    check_count("total", total, least=0)
+    check_count("num_blocks", num_blocks, least=0)
+    if num_blocks > total:
+        raise ValueError(f"num_blocks should be at most the total of {total}, got {num_blocks}")
     # The places of the num_blocks largest of `total` random numbers: a draw without replacement for each row. A
     # generator on the CPU, since a GPU's would draw other numbers from the same seed.
-    draw = torch.rand(total, total, generator=torch.Generator().manual_seed(seed))
-    chosen = torch.zeros(total, total, dtype=torch.bool).scatter(1, draw.topk(num_blocks).indices, True)
-    return chosen.repeat_interleave(block, dim=0).repeat_interleave(block, dim=1)[:n, :n].to(device)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.rand(total, generator=generator).topk(num_blocks).indices for _ in range(total)]
+    return torch.stack(drawn) if drawn else torch.zeros(0, num_blocks, dtype=torch.long)
