@@ -6,6 +6,7 @@ still picture stands.
 """
 
 from attnbook.explorers.alignment_explorer import AlignmentExplorer
+from attnbook.explorers.cost_explorer import CostExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
@@ -13,6 +14,7 @@ from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
 
 __all__ = [
     "AlignmentExplorer",
+    "CostExplorer",
     "Explorer",
     "FadingMemoryExplorer",
     "ScoreExplorer",
