@@ -23,14 +23,14 @@ class FeatureMap(NamedTuple):
     """φ and its derivative."""
 
     forward: Callable[..., Tensor]  # x (h, n, d), parameters -> φ(x) (h, n, m)
-    backward: Callable[..., Tensor]  # gradient of φ(x), φ(x), parameters -> that of x
+    backward: Callable[..., Tensor]  # gradient of φ(x), which it may use up, φ(x), parameters -> that of x
 
 
 def weighted_average(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    key_weights: Tensor | None,
+    key_weights: Tensor,
     feature_map: FeatureMap,
     parameters: Tensor | None,
     *,
@@ -41,18 +41,19 @@ def weighted_average(
 
     Args:
         q, k, v: (..., n_q, d_k), (..., n_k, d_k) and (..., n_k, d_v), with leading axes that broadcast.
-        key_weights: (..., n_k, 1), 0 or more; None = 1.
+        key_weights: (..., n_k, 1), 0 or more.
         feature_map, parameters: φ; the parameters get no gradient.
         causal: whether query i sees no key beyond i + n_k - n_q.
         block: tokens for which there are features at one time.
     Returns:
         (..., n_q, d_v); zeros for a query whose weights are all zero.
     """
-    # A last column of ones among the values makes the sum of the weights, by which we divide.
-    v = torch.cat([v, torch.ones_like(v[..., :1])], dim=-1)
-    v = v if key_weights is None else v * key_weights
-    leading = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-    q, k, v = (x.expand(*leading, *x.shape[-2:]).reshape(math.prod(leading), *x.shape[-2:]) for x in (q, k, v))
+    leading = torch.broadcast_shapes(*(x.shape[:-2] for x in (q, k, v, key_weights)))
+    q, k, v, key_weights = (
+        x.expand(*leading, *x.shape[-2:]).reshape(math.prod(leading), *x.shape[-2:]) for x in (q, k, v, key_weights)
+    )
+    # The weights are a last column of the values. So the sum by which we divide comes out of the same products.
+    v = torch.cat([v * key_weights, key_weights], dim=-1)
     if causal:
         before = k.shape[1] - q.shape[1]  # keys older than the first query
         state = _State.apply(k[:, :before], v[:, :before], parameters, feature_map, block)
@@ -60,8 +61,8 @@ def weighted_average(
     else:
         state = _State.apply(k, v, parameters, feature_map, block)
         sums = _Sums.apply(q, state, parameters, feature_map, block)
-    total = sums[..., -1:]
-    average = sums[..., :-1] / torch.where(total == 0, 1.0, total)
+    values, total = sums.split([sums.shape[-1] - 1, 1], dim=-1)
+    average = values * torch.where(total == 0, 1.0, total).reciprocal()
     return average.reshape(*leading, *average.shape[-2:])
 
 
@@ -81,10 +82,11 @@ class _State(Function):
     def backward(ctx: Any, d_state: Tensor) -> tuple[Tensor | None, ...]:
         k, v, parameters = ctx.saved_tensors
         dk, dv = torch.empty_like(k), torch.empty_like(v)
+        turned = d_state.mT.contiguous()  # once, so that the products below read it in order
         for kb, vb, dkb, dvb in _blocks(ctx.block, k, v, dk, dv):
             phi_k = ctx.phi.forward(kb, parameters)
             dvb.copy_(phi_k @ d_state)
-            dkb.copy_(ctx.phi.backward(vb @ d_state.mT, phi_k, parameters))
+            dkb.copy_(ctx.phi.backward(vb @ turned, phi_k, parameters))
         return dk, dv, None, None, None
 
 
@@ -104,10 +106,11 @@ class _Sums(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, state, parameters = ctx.saved_tensors
         dq, d_state = torch.empty_like(q), torch.zeros_like(state)
+        turned = state.mT.contiguous()
         for qb, gb, dqb in _blocks(ctx.block, q, grad, dq):
             phi_q = ctx.phi.forward(qb, parameters)
             d_state += phi_q.mT @ gb
-            dqb.copy_(ctx.phi.backward(gb @ state.mT, phi_q, parameters))
+            dqb.copy_(ctx.phi.backward(gb @ turned, phi_q, parameters))
         return dq, d_state, None, None, None
 
 

@@ -64,10 +64,10 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = N
     check_inputs(q, k, v, mask, causal=causal)
     dtype = q.dtype
     q, k, v = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
-    weights = None
+    weights = torch.ones_like(v[..., :1])
     if mask is not None:
         seen = torch.atleast_2d(mask).mT  # (..., n_k, 1)
-        k, v, weights = torch.where(seen, k, 0.0), torch.where(seen, v, 0.0), seen.to(v.dtype)
+        k, v, weights = torch.where(seen, k, 0.0), torch.where(seen, v, 0.0), torch.where(seen, weights, 0.0)
     return weighted_average(q, k, v, weights, _ELU, None, causal=causal, block=BLOCK).to(dtype)
 
 
@@ -133,7 +133,7 @@ def _forward(x: Tensor, parameters: Tensor | None) -> Tensor:
 
 
 def _backward(grad: Tensor, phi: Tensor, parameters: Tensor | None) -> Tensor:
-    return grad * phi.clamp(max=1)  # φ' = exp(x) = φ where x < 0, and 1 where φ > 1
+    return grad.mul_(phi.clamp(max=1))  # φ' = exp(x) = φ where x < 0, and 1 where φ > 1
 
 
 _ELU = FeatureMap(_forward, _backward)
