@@ -94,6 +94,9 @@ class Bill:
         rest: operations of the projections and networks, in all layers.
         memory: bytes of one layer while it reads: what the method stores, weights or features, and its output.
         kept: bytes of all layers that stay from one written token to the next: the KV cache, or a state.
+
+    >>> Bill(operations=1, rest=3, memory=0, kept=0).share
+    0.25
     """
 
     operations: int
