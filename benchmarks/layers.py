@@ -85,8 +85,8 @@ def bigbird() -> Group:
         cost,
         their_mask,
         note="its global blocks are the first and the last, ours the first two; each of its heads draws "
-        "its own blocks, ours share them; it also writes its weights into an n × n matrix; at 1024, 3072 "
-        "and 4096 tokens it may draw a block that is seen anyway, whose keys then count twice",
+        "its own blocks, ours share them; it also writes its weights into an n × n matrix; at 1024 "
+        "tokens it draws some blocks that are seen anyway, whose keys then count twice",
     )
     return Group(
         "BigBird's layer",
