@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -125,9 +124,8 @@ def draws() -> list[list[str]]:
 
 
 def _draw(total: int, seed: int) -> str:
-    drawn = [masks.random_blocks(total, 1, count, seed=seed) for count in range(min(MOST_RANDOM, total) + 1)]
-    added = [(more & ~fewer).int().argmax(dim=1).tolist() for fewer, more in pairwise(drawn)]
-    return "".join("0123456789abcdefghijklmnopqrstuvwxyz"[block] for row in zip(*added, strict=True) for block in row)
+    drawn = masks.draw_blocks(total, min(MOST_RANDOM, total), seed=seed)
+    return "".join("0123456789abcdefghijklmnopqrstuvwxyz"[block] for block in drawn.flatten().tolist())
 
 
 def settings(pattern: Pattern) -> dict:

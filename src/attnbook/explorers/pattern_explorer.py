@@ -19,7 +19,7 @@ from attnbook.reach import hops, path
 SOURCES = {
     "window": ("#55606e", "s"),
     "chunk": ("#7c8591", "P"),
-    "global": ("#9a6400", "o"),
+    "global": ("#996306", "o"),
     "random": ("#2f7fae", "D"),
 }
 REACHED = "#dfe4ea"
