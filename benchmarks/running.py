@@ -22,8 +22,8 @@ class Limits:
     """How much a call may take, and how long a length's rounds may last."""
 
     memory_bytes: int = 12 * 2**30
-    call_seconds: float = 60.0
-    rounds_seconds: float = 10.0
+    call_seconds: float = 15.0
+    rounds_seconds: float = 8.0
     most_rounds: int = 9
 
 
