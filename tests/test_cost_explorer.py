@@ -555,7 +555,7 @@ def test_badges_cover_neither_each_other_nor_the_edge(visit, width):  # noqa: F8
     page = visit("cost", width=width)
     for view in ("Operations", "Memory", "Cache"):
         page.get_by_role("button", name=view, exact=True).click()
-        heights = page.locator(".chart .badge").evaluate_all("badges => badges.map(b => b.cy.baseVal.value)")
+        heights = page.locator(".chart .initial").evaluate_all("badges => badges.map(b => b.cy.baseVal.value)")
         heights.sort()
         assert all(later - earlier >= 16.9 for earlier, later in pairwise(heights))
         assert heights[0] >= 8
@@ -583,7 +583,7 @@ def test_contrast(visit, theme):  # noqa: F811
             if text not in set("DEWBPLR"):  # their badges are circles of the drawing, looked at below
                 assert contrast_of(color, background) >= needed, (text, color, background)
     letters = page.locator(".chart .letter").evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
-    badges = page.locator(".chart .badge").evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
+    badges = page.locator(".chart .initial").evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
     assert len(letters) == len(METHODS)
     for letter, badge in zip(letters, badges, strict=True):
         assert contrast_of(letter, badge) >= 4.5

@@ -148,7 +148,7 @@ def assert_shows(page, **arguments):
         texts = panel.locator(".weight").all_inner_texts()
         assert [float(text) for text in texts] == pytest.approx(weights[i], abs=0.005 + 1e-9)
         assert fills(panel.locator(".fill")) == pytest.approx([100 * weight for weight in weights[i]], abs=1e-3)
-        best = panel.locator(".row").evaluate_all("rows => rows.map(row => row.classList.contains('best'))")
+        best = panel.locator(".key-row").evaluate_all("rows => rows.map(row => row.classList.contains('best'))")
         assert best == [weight > max(weights[i]) - 1e-9 for weight in weights[i]]
     pressed = page.locator("[aria-pressed=true]").all_inner_texts()
     assert pressed == [explorer.lines]
@@ -274,9 +274,9 @@ def test_a_finger_beside_the_points_scrolls_the_page(visit):  # noqa: F811
 def test_scenes_show_what_the_chapter_says_of_them(visit):  # noqa: F811
     page = visit("three")
     page.get_by_role("button", name="Long key").click()
-    scene = {"q": [1.5, 1], "k": [[1.5, 1], [3.5, -1], [-1, 1.5]]}
+    scene = {"q": [2, 1.4], "k": [[1, 0.7], [3.5, -1], [-1, 1.5]]}
     assert_shows(page, **scene)
-    assert np.argmax(ScoreExplorer(**scene).weights()["dot"]) == 1  # though the first key equals the query
+    assert np.argmax(ScoreExplorer(**scene).weights()["dot"]) == 1  # though the first key points the query's way
     page.get_by_role("button", name="In a line").click()
     scene = {"q": [1.2, 1.2], "k": [[-2.4, 0], [0, 0], [2.4, 0]]}
     assert_shows(page, **scene)

@@ -272,7 +272,7 @@ function chart(state, width, height) {
   } else
     for (const card of CARDS) {
       const at = y(card * GIB);
-      if (at > top && at < bottom) parts.push(line(left, at, right, at, { class: "card" }));
+      if (at > top && at < bottom) parts.push(line(left, at, right, at, { class: "limit" }));
     }
   if (view !== "operations" && y(80 * GIB) > top + 24)
     parts.push(label(left + 6, y(80 * GIB) - 5, "a card of 80, 24, 16 GiB", { class: "tick" }));
@@ -284,7 +284,7 @@ function chart(state, width, height) {
     parts.push(
       svg("polyline", { class: `curve ${kind}`, points: path((length) => value(method, length)) }),
       line(right, end, badge_x, badges[i], { class: `leader ${kind}` }),
-      svg("circle", { class: `badge ${kind}`, cx: badge_x, cy: badges[i], r: 8 }),
+      svg("circle", { class: `initial ${kind}`, cx: badge_x, cy: badges[i], r: 8 }),
       label(badge_x, badges[i] + 4, METHODS[method].badge, { class: `letter ${kind}` }),
     );
   }
@@ -304,7 +304,7 @@ function chart(state, width, height) {
 
 function makeChip(method, onClick) {
   const value = html("span", { class: "number" });
-  const badge = html("span", { class: "badge" }, METHODS[method].badge);
+  const badge = html("span", { class: "initial" }, METHODS[method].badge);
   const element = button("", onClick);
   element.append(badge, html("span", { class: "name" }, METHODS[method].name), value);
   const show = (pressed, text) => {
@@ -383,7 +383,7 @@ function render({ model, el }) {
   const problem = html("p", { class: "problem" });
   const settings = html(
     "details",
-    {},
+    { class: "settings" },
     html("summary", {}, "Other sizes and price"),
     html(
       "div",

@@ -16,9 +16,9 @@ const FORMULAS = {
 };
 const SCENES = {
   "Long key": {
-    q: [1.5, 1],
+    q: [2, 1.4],
     k: [
-      [1.5, 1],
+      [1, 0.7],
       [3.5, -1],
       [-1, 1.5],
     ],
@@ -108,10 +108,10 @@ function axes() {
   return svg("g", {}, ...marks);
 }
 
-/** A point that can be taken hold of. Its hit area is as large as a finger, its mark smaller. */
+/** A point that can be taken hold of. Its hit area is as large as a finger, its knob smaller. */
 function handle(kind, name, onKey) {
   const hit = svg("circle", { class: "hit", r: FINGER });
-  const mark = kind === "query" ? svg("polygon", { class: "mark" }) : svg("circle", { class: "mark", r: 7 });
+  const knob = kind === "query" ? svg("polygon", { class: "knob" }) : svg("circle", { class: "knob", r: 7 });
   const text = svg("text", {}, name);
   const element = svg(
     "g",
@@ -125,7 +125,7 @@ function handle(kind, name, onKey) {
       "aria-valuemax": REACH,
     },
     hit,
-    mark,
+    knob,
     text,
   );
   element.addEventListener("keydown", onKey);
@@ -138,10 +138,10 @@ function handle(kind, name, onKey) {
       ["cy", y],
     ]) {
       hit.setAttribute(attribute, value);
-      if (kind === "key") mark.setAttribute(attribute, value);
+      if (kind === "key") knob.setAttribute(attribute, value);
     }
     if (kind === "query")
-      mark.setAttribute("points", `${x},${y - 9} ${x + 9},${y} ${x},${y + 9} ${x - 9},${y}`);
+      knob.setAttribute("points", `${x},${y - 9} ${x + 9},${y} ${x},${y + 9} ${x - 9},${y}`);
     const outward = x > SIZE - 40 ? -1 : 1;
     text.setAttribute("x", x + 12 * outward);
     text.setAttribute("y", y < 24 ? y + 18 : y - 9);
@@ -227,7 +227,7 @@ function makePanel(name, count, onChoose) {
     const weight = html("span", { class: "number weight" });
     const fill = bar();
     fill.element.append(weight);
-    const element = html("div", { class: "row" }, html("span", {}, label(i)), score, fill.element);
+    const element = html("div", { class: "key-row" }, html("span", {}, label(i)), score, fill.element);
     return { element, score, weight, fill };
   });
   const element = html(
