@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from attnbook import masks
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.efficient import _tiles
+from attnbook.efficient import _tiles, block_sparse, chunked, local
 from attnbook.efficient.block_sparse import block_sparse_attention, block_sparse_mask
 from attnbook.efficient.chunked import chunked_attention
 from attnbook.efficient.local import sliding_window_attention
@@ -46,9 +46,15 @@ every_method = pytest.mark.parametrize("name", METHODS)
 both_ways = pytest.mark.parametrize("causal", [False, True])
 
 
+def set_size(monkeypatch, name: str, size: int) -> None:
+    for module in (_tiles, block_sparse, chunked, local):
+        monkeypatch.setattr(module, name, size, raising=False)
+
+
 @pytest.fixture(autouse=True)
 def many_small_tiles(monkeypatch) -> None:
-    monkeypatch.setattr(_tiles, "ROWS", 7)
+    set_size(monkeypatch, "ROWS", 7)
+    set_size(monkeypatch, "COLUMNS", 11)  # so that some runs of keys are cut, and their averages merged
     monkeypatch.setitem(_tiles.SCORES_AT_ONCE, "cpu", 4 * 7 * 17)  # of six heads, four at once in chunks of 17
 
 
@@ -227,7 +233,7 @@ def test_one_device(name, causal) -> None:
 
 @every_method
 def test_compiles_without_a_graph_break(name, monkeypatch) -> None:
-    monkeypatch.setattr(_tiles, "ROWS", 13)  # two tiles or three: each is traced
+    set_size(monkeypatch, "ROWS", 13)  # two tiles or three: each is traced
     method = partial(METHODS[name], causal=True, mask=masks.padding(torch.tensor([[19], [9]]), 19))
     method = partial(method, block=13) if name == "block sparse" else method
     if "global" in name:
@@ -270,3 +276,35 @@ def test_neither_scores_nor_weights_are_kept_for_the_backward_pass(name) -> None
         METHODS[name](*inputs)
     widths = {x.shape[-1] for x in kept if x.is_floating_point()}
     assert widths == {1, D_K, D_V}  # inputs and output, and one number a query
+
+
+# The engine
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "biased", "expected"),
+    [
+        (0, 30, 0, [(0, 11), (11, 22), (22, 30)]),
+        (3, 30, 4, [(3, 14), (14, 25), (25, 30)]),  # 23 keys without a bias: two runs, and one that joins the others
+        (3, 29, 4, [(3, 14), (14, 25), (25, 29)]),
+        (5, 9, 4, [(5, 9)]),
+        (5, 5, 0, []),
+    ],
+)
+def test_runs(first, last, biased, expected) -> None:
+    bias = torch.zeros(2, biased) if biased else None
+    found = _tiles.runs(first, last, bias)
+    assert [(run.keys.start, run.keys.stop) for run in found] == expected
+    assert [run.bias is not None for run in found] == [bool(biased) and place[1] == last for place in expected]
+
+
+def test_merged_runs_equal_one_run() -> None:
+    q, k, v = random_qkv(B)
+    mask = torch.arange(N) >= 12  # the first run is all hidden
+
+    def tiles(*runs: tuple[int, int]):
+        return lambda: iter([_tiles.Tile(slice(0, N), [_tiles.Run(slice(*run)) for run in runs])])
+
+    cut = _tiles.attend_tiles(q, k, v, mask, tiles((0, 11), (30, N), (11, 30)))
+    assert_close(cut, _tiles.attend_tiles(q, k, v, mask, tiles((0, N))))
+    assert_close(cut, dense(q, k, v, mask))

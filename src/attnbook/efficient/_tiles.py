@@ -1,60 +1,67 @@
 """The engine of the sparse methods: each tile of queries meets its own few keys, and nothing else is computed.
 
-A tile is a few dozen queries and the pieces of the sequence whose keys they may see. Its scores fit into a processor's
-cache, where they are born, used and forgotten. The forward pass keeps the output and one number a query, the logarithm
-of the sum in its softmax. From it the backward pass computes a tile's weights again rather than fetch them from memory
-(Dao et al., 2022, "FlashAttention", section 3.1 and appendix B).
+A tile is some neighbouring queries, and the runs of keys that they may see. Its scores fit into a processor's cache,
+where they are born, used and forgotten. The forward pass keeps the output and one number a query, the logarithm of the
+sum in its softmax. From it the backward pass computes the weights again rather than fetch them from memory (Dao et
+al., 2022, "FlashAttention", section 3.1 and appendix B).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-Piece = slice | Tensor  # places in the sequence: a run of them, or an index (m,)
+ROWS = 64  # most queries in a tile: more make the products a little faster, and the corners of a window's tile larger
+COLUMNS = 1024  # most keys in a run
 
-# How many scores to hold at once. On a CPU they should stay in its cache; a GPU wants few and large pieces of work.
-SCORES_AT_ONCE = {"cpu": 2**18}
+# How many scores to hold at once. A CPU should keep them in its cache; a GPU wants few and large pieces of work.
+SCORES_AT_ONCE = {"cpu": 2**19}
 SCORES_AT_ONCE_ELSEWHERE = 2**26
 
 
-ROWS = 128  # queries in a tile; more of them make the products faster, and the window's useless corners larger
+class Run(NamedTuple):
+    """Keys that stand side by side (or at equal distances), and which of the last ones each query may not see."""
+
+    keys: slice
+    bias: Tensor | None = None  # (rows, m) of the last m keys: 0 = may attend, -inf = may not; None = all see all
 
 
 class Tile(NamedTuple):
-    """Some queries, the keys that they may see, and which of the last keys each may not.
-
-    The bias is added to the scores of the last keys: 0 = may attend, -inf = may not. Without it every query sees every
-    key. A key should stand in one piece only, or it counts twice.
-    """
+    """Some queries, and the runs of keys that they see. A key should stand in one run only, or it counts twice."""
 
     rows: slice
-    keys: tuple[Piece, ...]
-    bias: Tensor | None = None  # (rows, m), for the last m keys
+    runs: Sequence[Run]
 
 
 Tiles = Callable[[], Iterator[Tile]]
 
 
-def row_tiles(first: int, last: int) -> Iterator[slice]:
-    """Cut the queries from `first` to before `last` into runs of ROWS or fewer."""
-    for start in range(first, last, ROWS):
-        yield slice(start, min(start + ROWS, last))
+def pieces(first: int, last: int, size: int) -> list[slice]:
+    """Cut the places from `first` to before `last` into slices of `size` or fewer.
+
+    >>> pieces(2, 9, 3)
+    [slice(2, 5, None), slice(5, 8, None), slice(8, 9, None)]
+    """
+    return [slice(start, min(start + size, last)) for start in range(first, last, size)]
+
+
+def runs(first: int, last: int, bias: Tensor | None = None) -> list[Run]:
+    """The keys from `first` to before `last`, in runs of some COLUMNS; the bias belongs to the last of them."""
+    if bias is None:
+        return [Run(keys) for keys in pieces(first, last, COLUMNS)]
+    free = last - bias.shape[-1] - first  # keys without a bias; what is left of them after whole runs joins the others
+    cut = last - bias.shape[-1] - free % COLUMNS
+    return [*runs(first, cut), Run(slice(cut, last), bias)]
 
 
 def future(rows: slice, q: Tensor) -> Tensor:
     """The bias of a causal tile whose last keys are its queries' own: no query sees those after itself."""
     m = rows.stop - rows.start
     return q.new_full((m, m), -math.inf).triu_(1)
-
-
-def band(before: int, after: int, q: Tensor) -> Tensor:
-    """The bias of a whole tile in a window: row i sees the columns from i to i + before + after, (ROWS, columns)."""
-    columns = q.new_ones(ROWS, before + ROWS + after, dtype=torch.bool)
-    return torch.where(columns.triu().tril(before + after), q.new_zeros(()), -math.inf)
 
 
 def attend_tiles(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, tiles: Tiles) -> Tensor:
@@ -90,84 +97,88 @@ class _TiledAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask_bias: Tensor | None, tiles: Tiles) -> Tensor:
-        output = q.new_empty(*q.shape[:2], v.shape[-1])
-        log_total = q.new_empty(*q.shape[:2], 1, dtype=_precision(q))
-        for heads, (rows, keys, bias) in _work(q, k, tiles):
-            scores = _scores(_take(q, heads, (rows,)), _take(k, heads, keys), bias, mask_bias, heads, keys)
-            top = scores.amax(dim=-1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).min)  # -inf: sees nothing
-            weights = scores.sub_(top).exp2_()
-            total = weights.sum(dim=-1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).tiny)
-            output[heads, rows] = (weights @ _take(v, heads, keys)).div_(total)
-            log_total[heads, rows] = total.log2_().add_(top)
+        output = q.new_zeros(*q.shape[:2], v.shape[-1])
+        log_total = q.new_zeros(*q.shape[:2], 1, dtype=_precision(q))
+        for heads, rows, tile_runs in _work(q, k, tiles):
+            q_t = _scaled(_take(q, heads, rows))
+            done = None
+            for run in tile_runs:
+                new = _average(_scores(q_t, k, mask_bias, heads, run), _take(v, heads, run.keys))
+                done = new if done is None else _merge(*done, *new)
+            if done is not None:
+                output[heads, rows], log_total[heads, rows] = done
         ctx.save_for_backward(q, k, v, mask_bias, output, log_total)
         ctx.tiles = tiles
         return output
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, mask_bias, output, log_total = ctx.saved_tensors
-        dq = torch.empty_like(q)
-        dk, dv = (torch.zeros_like(x, dtype=_precision(x)) for x in (k, v))
-        scale = 1 / math.sqrt(q.shape[-1])
-        for heads, (rows, keys, bias) in _work(q, k, ctx.tiles):
-            q_t, grad_t, output_t = (_take(x, heads, (rows,)) for x in (q, grad, output))
-            k_t, v_t = (_take(x, heads, keys) for x in (k, v))
-            weights = _scores(q_t, k_t, bias, mask_bias, heads, keys).sub_(log_total[heads, rows]).exp2_()
-            # The softmax's gradient is w (dw - sum of w dw over the keys), and that sum is grad . output.
-            d_scores = (grad_t @ v_t.mT).sub_((grad_t * output_t).sum(dim=-1, keepdim=True)).mul_(weights)
-            _add_product(dv, heads, keys, weights.mT, grad_t)
-            _add_product(dk, heads, keys, d_scores.mT, q_t * scale)
-            dq[heads, rows] = (d_scores @ k_t).mul_(scale)
-        return dq, dk.to(k.dtype), dv.to(v.dtype), None, None
+        dq, dk, dv = (torch.zeros_like(x, dtype=_precision(x)) for x in (q, k, v))
+        for heads, rows, tile_runs in _work(q, k, ctx.tiles):
+            q_t, g_t, log_t = _scaled(_take(q, heads, rows)), _take(grad, heads, rows), log_total[heads, rows]
+            # The softmax's gradient is w (dw - sum of w dw over the keys), and that sum is grad · output.
+            mean = (g_t * _take(output, heads, rows)).sum(dim=-1, keepdim=True)
+            for run in tile_runs:
+                k_t, v_t = _take(k, heads, run.keys), _take(v, heads, run.keys)
+                weights = _scores(q_t, k, mask_bias, heads, run).sub_(log_t).exp2_()
+                d_scores = (g_t @ v_t.mT).sub_(mean).mul_(weights)
+                dv[heads, run.keys].baddbmm_(weights.mT, g_t)
+                dk[heads, run.keys].baddbmm_(d_scores.mT, q_t, alpha=math.log(2))  # q_t holds log2 e = 1 / log 2
+                dq[heads, rows].baddbmm_(d_scores, k_t, alpha=1 / math.sqrt(q.shape[-1]))
+        return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), None, None
 
 
-def _work(q: Tensor, k: Tensor, tiles: Tiles) -> Iterator[tuple[slice, Tile]]:
-    """Each tile for as many heads at once as SCORES_AT_ONCE allows."""
+def _work(q: Tensor, k: Tensor, tiles: Tiles) -> Iterator[tuple[slice, slice, Sequence[Run]]]:
+    """Each tile, for as many heads at once as SCORES_AT_ONCE allows."""
     at_once = SCORES_AT_ONCE.get(q.device.type, SCORES_AT_ONCE_ELSEWHERE)
-    for tile in tiles():
-        scores = _length(tile.rows, q) * sum(_length(piece, k) for piece in tile.keys)
-        group = max(1, at_once // scores)
-        for first in range(0, q.shape[0], group):
-            yield slice(first, first + group), tile
+    for rows, tile_runs in tiles():
+        longest = max(_length(run.keys, k) for run in tile_runs)
+        for heads in pieces(0, q.shape[0], max(1, at_once // (_length(rows, q) * longest))):
+            yield heads, rows, tile_runs
 
 
-def _scores(
-    q: Tensor, k: Tensor, bias: Tensor | None, mask_bias: Tensor | None, heads: slice, keys: tuple[Piece, ...]
-) -> Tensor:
-    scores = (q * (math.log2(math.e) / math.sqrt(q.shape[-1]))) @ k.mT
-    if bias is not None:
-        scores[..., -bias.shape[-1] :] += bias
+def _scores(q_t: Tensor, k: Tensor, mask_bias: Tensor | None, heads: slice, run: Run) -> Tensor:
+    scores = q_t @ _take(k, heads, run.keys).mT
+    if run.bias is not None:
+        scores[..., -run.bias.shape[-1] :] += run.bias
     if mask_bias is not None:
-        scores += _take(mask_bias.mT, heads, keys).mT
+        scores += mask_bias[heads, :, run.keys]
     return scores
 
 
-def _take(x: Tensor, heads: slice, pieces: tuple[Piece, ...]) -> Tensor:
-    """The pieces' rows of x (heads, n, d), one after the other; a view if there is one piece, and a copy else."""
-    taken = [x[heads, piece] for piece in pieces]
-    return (taken[0] if len(taken) == 1 else torch.cat(taken, dim=1)).to(_precision(x))
+def _average(scores: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The average of the values by softmax(scores), and the logarithm of its sum. It takes the scores' memory."""
+    number = torch.finfo(scores.dtype)
+    top = scores.amax(dim=-1, keepdim=True).clamp_(min=number.min)  # a query that sees nothing has -inf
+    weights = scores.sub_(top).exp2_()
+    total = weights.sum(dim=-1, keepdim=True).clamp_(min=number.tiny)
+    return (weights @ values).div_(total), total.log2_().add_(top)
 
 
-def _add_product(total: Tensor, heads: slice, pieces: tuple[Piece, ...], a: Tensor, b: Tensor) -> None:
-    """total[heads, pieces] += a b."""
-    if len(pieces) == 1 and isinstance(pieces[0], slice):
-        total[heads, pieces[0]].baddbmm_(a, b)
-        return
-    parts = (a @ b).split([_length(piece, total) for piece in pieces], dim=1)
-    for piece, part in zip(pieces, parts, strict=True):
-        if isinstance(piece, slice):
-            total[heads, piece] += part
-        else:
-            total[heads].index_add_(1, piece, part)
+def _merge(output: Tensor, log_total: Tensor, new: Tensor, log_new: Tensor) -> tuple[Tensor, Tensor]:
+    """Two averages over different keys make one: each counts by its share of the sum."""
+    log_both = torch.logaddexp2(log_total, log_new)
+    both = output.mul_((log_total - log_both).exp2_()).addcmul_(new, (log_new - log_both).exp2_())
+    return both, log_both
 
 
-def _length(piece: Piece, x: Tensor) -> int:
-    return len(range(*piece.indices(x.shape[1]))) if isinstance(piece, slice) else piece.shape[0]
+def _scaled(q: Tensor) -> Tensor:
+    return q * (math.log2(math.e) / math.sqrt(q.shape[-1]))
+
+
+def _take(x: Tensor, heads: slice, places: slice) -> Tensor:
+    """A part of x (heads, n, d). Half precision is stored as it is, but computed in single precision."""
+    return x[heads, places].to(_precision(x))
 
 
 def _precision(x: Tensor) -> torch.dtype:
-    """Half precision is read and written as it is, but tiles are computed in single precision."""
     return torch.promote_types(x.dtype, torch.float32)
+
+
+def _length(places: slice, x: Tensor) -> int:
+    return len(range(*places.indices(x.shape[1])))
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager:

@@ -12,7 +12,7 @@ from torch import Tensor
 from attnbook import masks
 from attnbook._checks import check_count
 from attnbook.efficient._inputs import check_inputs
-from attnbook.efficient._tiles import Tile, attend_tiles, future, row_tiles
+from attnbook.efficient._tiles import ROWS, Tile, attend_tiles, future, pieces, runs
 
 
 def block_sparse_attention(
@@ -67,12 +67,14 @@ def block_sparse_attention(
 
     def tiles() -> Iterator[Tile]:
         for number, blocks in enumerate(seen):
-            for rows in row_tiles(number * block, min((number + 1) * block, n)):
-                if causal:  # the query's own block comes last, up to the tile's own keys
-                    past = [other for other in blocks if other <= number]
-                    yield Tile(rows, _runs(past, block, rows.stop), future(rows, q))
+            for rows in pieces(number * block, min((number + 1) * block, n), ROWS):
+                if causal:  # the queries' own block comes last, and ends with the tile's own keys
+                    past = _joined([other for other in blocks if other <= number], block, rows.stop)
+                    *before, (first, last) = past
+                    own = runs(first, last, future(rows, q))
                 else:
-                    yield Tile(rows, _runs(blocks, block, n))
+                    before, own = _joined(blocks, block, n), []
+                yield Tile(rows, [run for places in before for run in runs(*places)] + own)
 
     return attend_tiles(q, k, v, mask, tiles)
 
@@ -142,12 +144,12 @@ def _seen_blocks(total: int, window: int, num_global: int, num_random: int, seed
     return seen
 
 
-def _runs(blocks: list[int], block: int, stop: int) -> tuple[slice, ...]:
-    """The places of the blocks, up to before `stop`, with neighbours joined."""
-    runs: list[slice] = []
+def _joined(blocks: list[int], block: int, stop: int) -> list[tuple[int, int]]:
+    """The first place of each run of neighbouring blocks and the one after its last, up to before `stop`."""
+    joined: list[tuple[int, int]] = []
     for number in blocks:
         first, last = number * block, min((number + 1) * block, stop)
-        if runs and runs[-1].stop == first:
-            first = runs.pop().start
-        runs.append(slice(first, last))
-    return tuple(runs)
+        if joined and joined[-1][1] == first:
+            first, _ = joined.pop()
+        joined.append((first, last))
+    return joined

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attnbook._checks import check_count
 from attnbook.efficient._inputs import check_inputs
-from attnbook.efficient._tiles import Tile, attend_tiles, future, row_tiles
+from attnbook.efficient._tiles import ROWS, Tile, attend_tiles, future, pieces, runs
 
 
 def chunked_attention(
@@ -45,12 +45,9 @@ def chunked_attention(
     n = q.shape[-2]
 
     def tiles() -> Iterator[Tile]:
-        for first in range(0, n, chunk):
-            last = min(first + chunk, n)
-            for rows in row_tiles(first, last):
-                if causal:
-                    yield Tile(rows, (slice(first, rows.stop),), future(rows, q))
-                else:
-                    yield Tile(rows, (slice(first, last),))
+        for chunk_places in pieces(0, n, chunk):
+            first, last = chunk_places.start, chunk_places.stop
+            for rows in pieces(first, last, ROWS):
+                yield Tile(rows, runs(first, rows.stop, future(rows, q)) if causal else runs(first, last))
 
     return attend_tiles(q, k, v, mask, tiles)

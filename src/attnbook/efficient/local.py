@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attnbook._checks import check_count
 from attnbook.efficient._inputs import check_inputs
-from attnbook.efficient._tiles import Tile, attend_tiles, band, row_tiles
+from attnbook.efficient._tiles import COLUMNS, ROWS, Run, Tile, attend_tiles, pieces, runs
 
 
 def sliding_window_attention(
@@ -68,9 +68,12 @@ def sliding_window_attention(
     if not global_tokens:
         return attend_tiles(q, k, v, mask, lambda: _window_tiles(q, window, dilation, causal))
     at = torch.tensor(sorted(set(global_tokens)), device=q.device)
-    output = attend_tiles(q, k, v, mask, lambda: _window_and_global_tiles(q, window, dilation, causal, at))
-    from_global = attend_tiles(q[..., at, :], k, v, mask, lambda: _global_tiles(q, causal, at))
-    return output.index_copy(-2, at, from_global)
+    # The global keys once more, side by side behind the others
+    k_all, v_all = (torch.cat([x, x[..., at, :]], dim=-2) for x in (k, v))
+    mask_all = None if mask is None else torch.cat([mask, mask[..., at]], dim=-1)
+    output = attend_tiles(q, k_all, v_all, mask_all, lambda: _window_and_global_tiles(q, window, dilation, causal, at))
+    of_global = attend_tiles(q[..., at, :], k, v, mask, lambda: _global_tiles(q, causal, at))
+    return output.index_copy(-2, at, of_global)
 
 
 def _window_tiles(q: Tensor, window: int, dilation: int, causal: bool) -> Iterator[Tile]:
@@ -78,39 +81,48 @@ def _window_tiles(q: Tensor, window: int, dilation: int, causal: bool) -> Iterat
     n = q.shape[-2]
     before = min(window, n)
     after = 0 if causal else before
-    bias = band(before, after, q)
+    # Row i of a tile sees the columns i to i + before + after.
+    square = q.new_ones(ROWS, before + ROWS + after, dtype=torch.bool)
+    band = _bias(square.tril(-1) | square.triu(before + after + 1), q)
     for offset in range(min(dilation, n)):
         m = len(range(offset, n, dilation))
-        for rows in row_tiles(0, m):
-            first, last = max(0, rows.start - before), min(m, rows.stop + after)
-            left = first - (rows.start - before)  # columns of the band that would stand before the first token
-            here = bias[: rows.stop - rows.start, left : left + last - first]
+        for rows in pieces(0, m, ROWS):
+            start = rows.start - before  # the key of the band's column 0, if there is one
+            keys = pieces(max(0, start), min(m, rows.stop + after), COLUMNS)
+            bias = band[: rows.stop - rows.start]
             yield Tile(
-                _spread(rows.start, rows.stop, offset, dilation), (_spread(first, last, offset, dilation),), here
+                _spread(rows, offset, dilation),
+                [Run(_spread(run, offset, dilation), bias[:, run.start - start : run.stop - start]) for run in keys],
             )
 
 
-def _spread(first: int, last: int, offset: int, step: int) -> slice:
-    """The places `first` to before `last` of a sequence that is every step-th token from `offset` on."""
-    return slice(offset + first * step, offset + (last - 1) * step + 1, step)
+def _spread(places: slice, offset: int, step: int) -> slice:
+    """Places in a sequence that is every step-th token from `offset` on, as places among all tokens."""
+    return slice(offset + places.start * step, offset + (places.stop - 1) * step + 1, step)
 
 
 def _window_and_global_tiles(q: Tensor, window: int, dilation: int, causal: bool, at: Tensor) -> Iterator[Tile]:
-    """The window's tiles with the global keys put in front, each hidden where the window already holds it."""
-    place = torch.arange(q.shape[-2], device=q.device)
-    for rows, keys, bias in _window_tiles(q, window, dilation, causal):
+    """The window's tiles and the global keys, each of which is hidden where the window already holds it."""
+    n = q.shape[-2]
+    place = torch.arange(n, device=q.device)
+    keys = slice(n, n + at.shape[0])
+    for rows, window_runs in _window_tiles(q, window, dilation, causal):
         distance = place[rows, None] - at  # (rows, g)
         hidden = (distance.abs() <= window * dilation) & (distance % dilation == 0)
         if causal:
             hidden |= distance < 0
-        global_bias = torch.where(hidden, -math.inf, q.new_zeros(()))
-        yield Tile(rows, (at, *keys), global_bias if bias is None else torch.cat([global_bias, bias], dim=1))
+        yield Tile(rows, [*window_runs, Run(keys, _bias(hidden, q))])
 
 
 def _global_tiles(q: Tensor, causal: bool, at: Tensor) -> Iterator[Tile]:
     """The global queries, and all keys."""
-    n = q.shape[-2]
-    place = torch.arange(n, device=q.device)
-    for rows in row_tiles(0, at.shape[0]):
-        bias = torch.where(place > at[rows, None], -math.inf, q.new_zeros(())) if causal else None
-        yield Tile(rows, (slice(0, n),), bias)
+    place = torch.arange(q.shape[-2], device=q.device)
+    for rows in pieces(0, at.shape[0], ROWS):
+        every = runs(0, q.shape[-2])
+        if causal:
+            every = [Run(keys, _bias(place[keys] > at[rows, None], q)) for keys, _ in every]
+        yield Tile(rows, every)
+
+
+def _bias(hidden: Tensor, q: Tensor) -> Tensor:
+    return q.new_zeros(hidden.shape).masked_fill_(hidden, -math.inf)
