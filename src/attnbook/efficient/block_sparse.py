@@ -45,8 +45,8 @@ def block_sparse_attention(
         mask: bool, broadcasts to (..., 1, n), hides keys; True = may attend.
         causal: whether to hide the future too.
     Returns:
-        output, (..., n, d_v); zeros for a query that may attend to nothing. A NaN or infinity that the mask does not hide
-        may reach all queries of a tile (64 neighbours), also those that do not see it.
+        output, (..., n, d_v); zeros for a query that may attend to nothing. A NaN or infinity that the mask does not
+        hide may reach all queries of a tile (64 neighbours), also those that do not see it.
     Raises:
         ValueError: block is below 1, another number is negative, or shapes do not fit; the message gives them.
         TypeError: dtypes do not fit, or the mask is not boolean.

@@ -42,8 +42,8 @@ def sliding_window_attention(
         dilation: distance from one key of the window to the next.
         global_tokens: places of the tokens that see everyone and that everyone sees, each from 0 to n - 1.
     Returns:
-        output, (..., n, d_v); zeros for a query that may attend to nothing. A NaN or infinity that the mask does not hide
-        may reach all queries of a tile (64 neighbours), also those that do not see it.
+        output, (..., n, d_v); zeros for a query that may attend to nothing. A NaN or infinity that the mask does not
+        hide may reach all queries of a tile (64 neighbours), also those that do not see it.
     Raises:
         ValueError: window is negative, dilation is below 1, a global token is outside the sequence, or shapes do not
             fit; the message gives them.
