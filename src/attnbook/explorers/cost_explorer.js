@@ -516,7 +516,7 @@ function render({ model, el }) {
     points.textContent =
       !isMeasured || view === "kept"
         ? "Mixing: what lets tokens read each other. The rest: projections and networks."
-        : `Diamonds: ${view === "operations" ? "time" : "memory"} of a training step, as measured. Hollow: dense attention’s; its last one sets the scale.`;
+        : `Diamonds: ${view === "operations" ? "time" : "memory"} of a training step, as measured. Hollow: dense attention’s; its first one sets the scale.`;
     spoken.say(
       `${name}, ${whole(n)} tokens, ${METHODS[method].name}: the mixing is ${percent(now.share)} of ${amount(now.operations + now.rest, VIEWS.operations)}. ${met.text}`,
     );

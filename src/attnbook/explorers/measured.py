@@ -22,9 +22,9 @@ _ROWS = {
 
 
 def measured_points(rows: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
-    """Times and peaks of a training step, scaled so that dense attention on its longest text lies on its curve.
+    """Times and peaks of a training step, scaled so that dense attention on its shortest text lies on its curve.
 
-    A scaled time is how many operations dense attention would have done meanwhile.
+    A scaled time is how many operations dense attention does meanwhile on that text, which is short enough for caches.
 
     Args:
         rows: dicts with `group`, `method` and `n`, and either `seconds` of each round and `peak_bytes`, or why the row
@@ -37,19 +37,15 @@ def measured_points(rows: list[dict[str, Any]] | None = None) -> list[dict[str, 
     >>> point["operations"] == bill(MODEL, "dense", 1024).operations
     True
     """
-    if rows is None:
-        try:
-            rows = load_results("benchmarks")["rows"]
-        except FileNotFoundError:
-            return []
+    rows = load_results("benchmarks")["rows"] if rows is None else rows
     found = {
         (_ROWS[row["group"], row["method"]], row["n"]): (statistics.median(row["seconds"]), row["peak_bytes"])
         for row in rows
         if (row["group"], row["method"]) in _ROWS and "seconds" in row
     }
-    longest = max(n for method, n in found if method == "dense")
-    seconds, peak = found["dense", longest]
-    anchor = bill(MODEL, "dense", longest)
+    shortest = min(n for method, n in found if method == "dense")
+    seconds, peak = found["dense", shortest]
+    anchor = bill(MODEL, "dense", shortest)
     points = [
         {"method": method, "n": n, "operations": time / seconds * anchor.operations,
          "memory": memory / peak * anchor.memory}
