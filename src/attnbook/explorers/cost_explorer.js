@@ -130,9 +130,9 @@ function percent(share) {
 }
 
 function dollars(x) {
-  if (x >= 999_500) return `$${three(x / 1e6)}\u00a0million`;
-  if (x >= 99.5) return `$${whole(Math.round(x))}`;
-  return x < 0.01 ? "under 1 cent" : `$${x.toFixed(2)}`;
+  if (x >= 999_500) return `${three(x / 1e6)}\u00a0million`;
+  if (x >= 99.5) return whole(Math.round(x));
+  return x < 0.01 ? "under 0.01" : x.toFixed(2);
 }
 
 const times = (x) => `×\u00a0${x >= 99.5 ? Math.round(x) : Number(x.toPrecision(2))}`;
@@ -510,7 +510,7 @@ function render({ model, el }) {
         (bill) => bill.kept,
         (x) => amount(x, VIEWS.kept),
       ),
-      row(`these two, at ${dollars(dollarsAGib)} a GiB`, priceOf, dollars),
+      row(`dollars, at ${dollars(dollarsAGib)} a GiB`, priceOf, dollars),
     ].forEach((texts, k) => table.rows[k].show(...texts));
     result.textContent = met.text;
     points.textContent =
