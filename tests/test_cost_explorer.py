@@ -225,6 +225,7 @@ def site(tmp_path_factory, serve):
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="stylesheet" href="explorers/explorer.css">'
+        '<link rel="stylesheet" href="explorers/cost_explorer.css">'
         '<script type="module" src="explorers/mount.js"></script></head>'
         f'<body><svg width="1" height="2500"></svg>{explorer.html()}<svg width="1" height="2500"></svg></body></html>',
         encoding="utf-8",

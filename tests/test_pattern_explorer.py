@@ -136,10 +136,9 @@ def test_picture_and_words():
 
 
 def test_colors_are_those_of_the_style_sheet_and_differ_in_lightness():
-    css = static_files()["explorer.css"]
+    css = static_files()["pattern_explorer.css"]
     expected = {**{name: color for name, (color, _) in SOURCES.items()}, "reached": REACHED}
-    section = css[css.index("\n.pattern {") :]
-    assert {name: re.search(rf"--{name}: light-dark\((#\w+),", section)[1] for name in expected} == expected
+    assert {name: re.search(rf"--{name}: light-dark\((#\w+),", css)[1] for name in expected} == expected
     assert len({marker for _, marker in SOURCES.values()}) == len(SOURCES)  # each has a shape of its own
     for color, _ in SOURCES.values():
         assert (1.05) / (luminance(color) + 0.05) >= 3  # stands out from the white card
@@ -202,6 +201,7 @@ def site(tmp_path_factory, serve):
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="stylesheet" href="explorers/explorer.css">'
+        '<link rel="stylesheet" href="explorers/pattern_explorer.css">'
         '<script type="module" src="explorers/mount.js"></script></head>'
         f'<body><svg width="1" height="2500"></svg>{PatternExplorer().html()}<p>After it.</p></body></html>',
         encoding="utf-8",

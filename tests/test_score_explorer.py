@@ -111,6 +111,7 @@ def site(tmp_path_factory, serve):
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             '<link rel="stylesheet" href="explorers/explorer.css">'
+            '<link rel="stylesheet" href="explorers/score_explorer.css">'
             '<script type="module" src="explorers/mount.js"></script></head>'
             f'<body><svg width="1" height="2500"></svg>{explorer.html()}<svg width="1" height="2500"></svg>'
             "</body></html>",
@@ -286,8 +287,9 @@ def test_scenes_show_what_the_chapter_says_of_them(visit):  # noqa: F811
     drag(page, "query", -3, -2)
     after = page.locator(".explorer-body").evaluate("el => JSON.parse(el.dataset.weights)[3]")
     assert after == pytest.approx(before, abs=1e-12)
+    page.get_by_role("button", name="additive", exact=True).click()
     page.get_by_role("button", name="Reset").click()
-    assert_shows(page)
+    assert_shows(page, lines="additive")
     page = visit("five")
     page.get_by_role("button", name="In a line").click()
     assert_shows(page, q=[1.2, 1.2], k=[*scene["k"], *MORE_KEYS[3:]])

@@ -54,7 +54,7 @@ def prepare_page(app: Sphinx, pagename: str, templatename: str, context: dict, d
         if asset.filename:
             app.book_scripts.setdefault(asset.filename.removeprefix("_static/"))
     body = context.get("body", "")
-    context["has_explorer"] = "data-explorer=" in body
+    context["explorers"] = sorted(set(re.findall(r'data-explorer="(\w+)"', body)))
     context["preloaded_fonts"] = ["fonts/icons.woff2"] + (["fonts/math.woff2"] if "<math" in body else [])
     sources = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
     context["body"] = with_picture_sizes(body, sources)
@@ -92,8 +92,9 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     words = set(re.findall(r"[\w-]+", "\n".join(pages + programs)))
     styles = [static / name for name in [*THEME_STYLES, *app.book_styles]]
     sheet = "\n".join(used_rules(path.read_text(encoding="utf-8"), words) for path in styles)
-    # An explorer may put the names of its classes together as it runs, so its styles are all kept.
-    sheet += "\n".join(path.read_text(encoding="utf-8") for path in sorted((static / "explorers").rglob("*.css")))
+    # An explorer may put the names of its classes together as it runs, so its styles are all kept. Only the pages that
+    # have it load its own; this is what all share.
+    sheet += (static / "explorers/explorer.css").read_text(encoding="utf-8")
     (static / "book.css").write_text(FONT_FACES + sheet, encoding="utf-8")
 
     (static / "fonts").mkdir()

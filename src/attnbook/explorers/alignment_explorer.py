@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from traitlets import Bool, Dict, Int, List, validate
 
 from attnbook._checks import array
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.plots import attention_map
 
 LARGEST = 999_999
@@ -41,6 +41,7 @@ class AlignmentExplorer(Explorer):
     name = "alignment_explorer"
     caption = "How much the model looked at each input word while it wrote each output morpheme."
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(self, examples: list[dict], translate: Callable[[int], dict] | None = None) -> None:
         if translate is not None and not callable(translate):

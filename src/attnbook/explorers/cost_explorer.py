@@ -11,7 +11,7 @@ from traitlets import Dict, Float, Int, List, Unicode, validate
 from attnbook._checks import between, check_count
 from attnbook.explorers import measured
 from attnbook.explorers.bill import LEAST_TOKENS, METHODS, MODELS, MOST_TOKENS, Bill, Model, bill
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.explorers.measured import measured_points
 from attnbook.plots import COLORS, QUIET
 
@@ -57,6 +57,7 @@ class CostExplorer(Explorer):
         "a slope of 2 quadratic."
     )
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(
         self,

@@ -49,8 +49,17 @@ def widget_code(name: str) -> str:
     return inline_kit(_read(f"{name}.js"), _read("kit.js"))
 
 
+def widget_style(name: str) -> str:
+    """The style sheet of an explorer as one file: what all explorers share, then its own.
+
+    >>> ".weighted-sum" in widget_style("weighted_sum_explorer")
+    True
+    """
+    return _read("explorer.css") + "\n" + _read(f"{name}.css")
+
+
 class Explorer(anywidget.AnyWidget):
-    """Base class. A subclass keeps its state in synced traits, and its JavaScript in the file `name`.js.
+    """Base class. A subclass keeps its state in synced traits, its JavaScript in `name`.js and its look in `name`.css.
 
     It says too what its still picture is: `draw` (a figure), `describe` (its alt text) and `caption`.
 
@@ -62,7 +71,6 @@ class Explorer(anywidget.AnyWidget):
 
     name: str
     caption: str
-    _css = _read("explorer.css")
 
     # In ipywidgets 7 (Colab) this method displays the widget and nothing else. Without it IPython asks, as it does
     # with ipywidgets 8, for the mimebundle below.
@@ -125,8 +133,8 @@ def static_files() -> dict[str, str]:
 def write_static(folder: Path) -> list[Path]:
     """Write the browser files into a folder, which is made if need be, and return their paths.
 
-    A page with explorers needs two tags: a style sheet link to `explorer.css`, and `<script type="module">` with
-    `mount.js`.
+    A page with explorers needs `<script type="module">` with `mount.js`, a style sheet link to `explorer.css`, and
+    after that one to the `name`.css of each of its explorers.
 
     >>> import tempfile
     >>> from pathlib import Path

@@ -5,7 +5,7 @@ from matplotlib.ticker import PercentFormatter
 from traitlets import Bool, Float, Int, List, Unicode, validate
 
 from attnbook._checks import between
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.plots import QUIET, weight_bars
 
 LEAST_KEPT, MOST_KEPT = 0.05, 0.95  # the ends of the slider
@@ -44,6 +44,7 @@ class FadingMemoryExplorer(Explorer):
     name = "fading_memory_explorer"
     caption = "What the last state of the smallest recurrent reader holds of each word: only its place decides."
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(
         self, words: int = 3, keep: float = 0.5, both_ways: bool = False, sentence: tuple[str, ...] = SENTENCE

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from traitlets import Dict, Int, List, Unicode, validate
 
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.explorers.pattern import PRESETS, Pattern, draws, read, settings, whole
 from attnbook.plots import FAINT, INK, QUIET
 from attnbook.reach import hops, path
@@ -53,6 +53,7 @@ class PatternExplorer(Explorer):
     name = "pattern_explorer"
     caption = "A sparse pattern: which links it keeps, and how far information comes through its layers."
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(self, pattern: Pattern | str = "Longformer", layers: int = 1, key: int = 3, query: int = 29) -> None:
         if isinstance(pattern, str):

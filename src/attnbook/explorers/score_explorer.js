@@ -266,7 +266,8 @@ const list = (rows) => rows.map((row) => `(${row.map((x) => digits(x, 1).replace
 
 function render({ model, el }) {
   const traits = ["q", "k", "matrix", "network", "lines"];
-  const start = Object.fromEntries(traits.map((trait) => [trait, model.get(trait)]));
+  // What Reset brings back. Whose lines are drawn is a way of looking, so it stays.
+  const start = Object.fromEntries(["q", "k", "matrix", "network"].map((trait) => [trait, model.get(trait)]));
   const count = start.k.length;
   const plane = makePlane(model, (i, position) =>
     change(

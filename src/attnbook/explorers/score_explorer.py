@@ -10,7 +10,7 @@ from torch import Tensor
 from traitlets import Dict, Float, List, Unicode, validate
 
 from attnbook._checks import array
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.plots import COLORS, FAINT, INK, weight_bars
 from attnbook.scores import AdditiveScore, MultiplicativeScore, dot, scaled_dot
 
@@ -66,6 +66,7 @@ class ScoreExplorer(Explorer):
     name = "score_explorer"
     caption = "One query, the same keys, four scores: each has its own idea of which key answers best."
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(
         self,

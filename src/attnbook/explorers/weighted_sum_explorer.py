@@ -9,7 +9,7 @@ from traitlets import Float, List, Unicode, validate
 
 from attnbook._checks import array, between
 from attnbook.attention import attend
-from attnbook.explorers.explorer import Explorer, widget_code
+from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.plots import weight_bars, weighted_sum
 
 SMALLEST_TEMPERATURE, LARGEST_TEMPERATURE = 0.1, 10.0  # the ends of the slider
@@ -43,6 +43,7 @@ class WeightedSumExplorer(Explorer):
     name = "weighted_sum_explorer"
     caption = "Scores become weights, and the weights average four values into one context vector."
     _esm = widget_code(name)
+    _css = widget_style(name)
 
     def __init__(
         self,
