@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 # These files exist only when what they stand for is whole. An interrupted install leaves none, and is made anew.
 ENVIRONMENT := $(VENV)/.environment-complete
 PACKAGE := $(VENV)/.package-complete
+# Two processes, each with the modules, or the notebooks, that it takes whole.
+PARALLEL := --numprocesses 2 --dist loadscope
 NOTEBOOKS = $(shell git ls-files 'notebooks/*.ipynb' 2>/dev/null || find notebooks -name '*.ipynb' -not -path '*/.*')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence bench requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence checkpoints bench requirements clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +46,10 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
 	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
 	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_website.py
@@ -60,6 +62,9 @@ notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 
 evidence: $(PACKAGE)  ## Train every run again that the chapters quote (long), and write the results files
 	$(BIN)/python -m attnbook.evidence
+
+checkpoints: $(PACKAGE)  ## Train again only the models that the chapters open
+	$(BIN)/python -m attnbook.evidence checkpoints
 
 bench: $(PACKAGE)  ## Time our efficient attentions beside the packages that people install (long; on a quiet machine)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py

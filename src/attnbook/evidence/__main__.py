@@ -1,8 +1,25 @@
-"""`python -m attnbook.evidence`: compute every results file and checkpoint again, from scratch."""
+"""Compute what the chapters quote again, from scratch: `python -m attnbook.evidence [results | checkpoints]`.
+
+Without an argument, both: every results file, and every trained model that a chapter opens.
+"""
+
+import sys
 
 from attnbook.evidence import features, retrieval, score_functions, translation
 
+EXPERIMENTS = (translation, score_functions, features, retrieval)
+PARTS = {"results": "recompute", "checkpoints": "train_checkpoint"}
+
+
+def main(parts: list[str]) -> None:
+    if unknown := set(parts) - set(PARTS):
+        sys.exit(f"expected results or checkpoints, got {' '.join(sorted(unknown))}")
+    for experiment in EXPERIMENTS:
+        for part in parts or PARTS:
+            if compute := getattr(experiment, PARTS[part], None):
+                print(f"## {experiment.__name__}: {part}", flush=True)
+                compute()
+
+
 if __name__ == "__main__":
-    for experiment in (translation, score_functions, features, retrieval):
-        print(f"## {experiment.__name__}", flush=True)
-        experiment.recompute()
+    main(sys.argv[1:])
