@@ -64,6 +64,7 @@ BOOKS = (
 # Requests that no single book answers: several books fit, or none does.
 BROAD = ("old recipes", "vibrations", "songs of birds and violins")
 ELSEWHERE = ("repairing a diesel tractor", "filling in a tax form")
+QUERIES = (*(book.request for book in BOOKS), *BROAD, *ELSEWHERE)
 
 
 def shares() -> Tensor:

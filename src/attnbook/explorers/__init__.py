@@ -9,6 +9,7 @@ from attnbook.explorers.alignment_explorer import AlignmentExplorer
 from attnbook.explorers.cost_explorer import CostExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
+from attnbook.explorers.library_search_explorer import LibrarySearchExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
 from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
@@ -18,6 +19,7 @@ __all__ = [
     "CostExplorer",
     "Explorer",
     "FadingMemoryExplorer",
+    "LibrarySearchExplorer",
     "PatternExplorer",
     "ScoreExplorer",
     "WeightedSumExplorer",
