@@ -11,6 +11,7 @@ from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
 from attnbook.explorers.library_search_explorer import LibrarySearchExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
+from attnbook.explorers.scale_explorer import ScaleExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
 from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
 
@@ -21,6 +22,7 @@ __all__ = [
     "FadingMemoryExplorer",
     "LibrarySearchExplorer",
     "PatternExplorer",
+    "ScaleExplorer",
     "ScoreExplorer",
     "WeightedSumExplorer",
     "static_files",
