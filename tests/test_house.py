@@ -15,7 +15,7 @@ FLOORS = {
     1: {"attention"},
     2: {"multihead", "efficient"},
     3: {"seq2seq", "transformer"},
-    4: {"vision", "speech", "graph", "multimodal", "pretrained", "pruning"},
+    4: {"vision", "speech", "graph", "multimodal", "pretrained", "pruning", "attribution"},
     5: {"plots", "explorers", "evidence", "exercises"},
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
