@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from attnbook.efficient._autocast import backward_without_autocast, without_autocast
 
 
 class FeatureMap(NamedTuple):
@@ -54,13 +57,14 @@ def weighted_average(
     )
     # The weights are a last column of the values. So the sum by which we divide comes out of the same products.
     v = torch.cat([v * key_weights, key_weights], dim=-1)
-    if causal:
-        before = k.shape[1] - q.shape[1]  # keys older than the first query
-        state = _State.apply(k[:, :before], v[:, :before], parameters, feature_map, block)
-        sums = _CausalSums.apply(q, k[:, before:], v[:, before:], state, parameters, feature_map, block)
-    else:
-        state = _State.apply(k, v, parameters, feature_map, block)
-        sums = _Sums.apply(q, state, parameters, feature_map, block)
+    with without_autocast(q.device):
+        if causal:
+            before = k.shape[1] - q.shape[1]  # keys older than the first query
+            state = _State.apply(k[:, :before], v[:, :before], parameters, feature_map, block)
+            sums = _CausalSums.apply(q, k[:, before:], v[:, before:], state, parameters, feature_map, block)
+        else:
+            state = _State.apply(k, v, parameters, feature_map, block)
+            sums = _Sums.apply(q, state, parameters, feature_map, block)
     values, total = sums.split([sums.shape[-1] - 1, 1], dim=-1)
     average = values * torch.where(total == 0, 1.0, total).reciprocal()
     return average.reshape(*leading, *average.shape[-2:])
@@ -79,6 +83,8 @@ class _State(Function):
         return state
 
     @staticmethod
+    @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, d_state: Tensor) -> tuple[Tensor | None, ...]:
         k, v, parameters = ctx.saved_tensors
         dk, dv = torch.empty_like(k), torch.empty_like(v)
@@ -103,6 +109,8 @@ class _Sums(Function):
         return sums
 
     @staticmethod
+    @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, state, parameters = ctx.saved_tensors
         dq, d_state = torch.empty_like(q), torch.zeros_like(state)
@@ -136,6 +144,8 @@ class _CausalSums(Function):
         return sums
 
     @staticmethod
+    @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, parameters, *states = ctx.saved_tensors
         dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)

@@ -8,12 +8,13 @@ al., 2022, "FlashAttention", section 3.1 and appendix B).
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from attnbook.efficient._autocast import backward_without_autocast, without_autocast
 
 ROWS = 64  # most queries in a tile: more make the products a little faster, and the corners of a window's tile larger
 COLUMNS = 1024  # most keys in a run
@@ -84,7 +85,7 @@ def attend_tiles(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, tiles: Ti
         bias = bias.expand(*leading, -1, -1).reshape(heads, 1, k.shape[-2])
     # (..., n, d) -> (heads, n, d): to the tiles all leading axes are alike
     q, k, v = (x.to(dtype).expand(*leading, -1, -1).reshape(heads, *x.shape[-2:]) for x in (q, k, v))
-    with _no_autocast(q.device):
+    with without_autocast(q.device):
         output = _TiledAttention.apply(q, k, v, bias, tiles)
     return output.view(*leading, *output.shape[-2:])
 
@@ -113,6 +114,7 @@ class _TiledAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, mask_bias, output, log_total = ctx.saved_tensors
         dq, dk, dv = (torch.zeros_like(x, dtype=_precision(x)) for x in (q, k, v))
@@ -179,8 +181,3 @@ def _precision(x: Tensor) -> torch.dtype:
 
 def _length(places: slice, x: Tensor) -> int:
     return len(range(*places.indices(x.shape[1])))
-
-
-def _no_autocast(device: torch.device) -> AbstractContextManager:
-    available = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if available else nullcontext()

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from attnbook._checks import check_count
+from attnbook.efficient._autocast import backward_without_autocast, without_autocast
 from attnbook.efficient._inputs import check_inputs
 from attnbook.efficient._online_softmax import (
     Gradients,
@@ -65,7 +66,8 @@ def blockwise_attention(
     shift = k.shape[-2] - q.shape[-2] if causal else None
     leading = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
     rows, keys = lay_out(q, k, v, mask, hides=causal or mask is not None)
-    output = _Blockwise.apply(rows, *keys, block, shift)  # (b, n_q, d_v)
+    with without_autocast(q.device):
+        output = _Blockwise.apply(rows, *keys, block, shift)  # (b, n_q, d_v)
     return output.reshape(*leading, q.shape[-2], v.shape[-1])
 
 
@@ -86,6 +88,7 @@ class _Blockwise(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, bias, output, log_total = ctx.saved_tensors
         back = answer(grad, output, log_total)

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from attnbook.efficient._autocast import backward_without_autocast, without_autocast
 from attnbook.efficient._inputs import check_inputs
 from attnbook.efficient._online_softmax import (
     Gradients,
@@ -82,7 +83,8 @@ def ring_attention(
     parts = _introduce(q, k, v, mask, group)
     ring = _plan(parts, causal, group)
     rows, keys = lay_out(q, k, v, mask, hides=True)
-    output = _RingAttention.apply(rows, *keys, ring)  # (b, n_q, d_v)
+    with without_autocast(q.device):
+        output = _RingAttention.apply(rows, *keys, ring)  # (b, n_q, d_v)
     return output.reshape(*parts[ring.rank].leading, q.shape[-2], v.shape[-1])
 
 
@@ -194,6 +196,7 @@ class _RingAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, bias, output, log_total = ctx.saved_tensors
         back = answer(grad, output, log_total)
