@@ -10,6 +10,7 @@ from attnbook.explorers.cost_explorer import CostExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
 from attnbook.explorers.library_search_explorer import LibrarySearchExplorer
+from attnbook.explorers.mask_explorer import MaskExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
 from attnbook.explorers.scale_explorer import ScaleExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
@@ -21,6 +22,7 @@ __all__ = [
     "Explorer",
     "FadingMemoryExplorer",
     "LibrarySearchExplorer",
+    "MaskExplorer",
     "PatternExplorer",
     "ScaleExplorer",
     "ScoreExplorer",
