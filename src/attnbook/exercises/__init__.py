@@ -1,0 +1,43 @@
+"""What a learner's answer to an exercise gets: not the solution, but the name of the mistake.
+
+Each task of the assignments has a function here. It takes the learner's own function, tries it on inputs that change
+with the seed, and compares what comes out with the right answer and with a table of the mistakes that learners make.
+It prints that the answer is right, or raises `WrongAnswer`.
+"""
+
+from attnbook.exercises._task import WrongAnswer
+from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
+from attnbook.exercises.gradients import check_look_back, check_score_gradient
+from attnbook.exercises.padded_sentences import check_reverse_words
+from attnbook.exercises.probes import check_probe_accuracy
+from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
+from attnbook.exercises.score_functions import (
+    check_multiplicative,
+    check_multiplicative_score,
+    check_scaled,
+    check_scaled_dot_score,
+)
+from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
+
+__all__ = [
+    "WrongAnswer",
+    "check_additive_in_blocks",
+    "check_additive_score",
+    "check_context",
+    "check_first_share",
+    "check_last_state",
+    "check_look_back",
+    "check_looked_at",
+    "check_masked_softmax",
+    "check_multiplicative",
+    "check_multiplicative_score",
+    "check_place_weights",
+    "check_predicted",
+    "check_probe_accuracy",
+    "check_read",
+    "check_reverse_words",
+    "check_scaled",
+    "check_scaled_dot_score",
+    "check_score_gradient",
+    "check_weights",
+]
