@@ -185,7 +185,7 @@ def plan() -> list[dict[str, Any]]:
     ]
     longer = [{**kind, "seed": seed, "longest": LONGEST_TRAINED, "pairs": 100} for seed in range(3) for kind in kinds]
     depth = [
-        {"name": "depth", "seed": seed, "shape": DEEP, "steps": 200, "batch_size": 32, "lr": lr, "warm_up": warm_up,
+        {"name": "depth", "seed": seed, "shape": DEEP, "steps": 120, "batch_size": 32, "lr": lr, "warm_up": warm_up,
          "norm_first": norm_first}
         for lr in (BEST_RATE, 0.005)
         for seed in range(3)
