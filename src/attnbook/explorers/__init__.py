@@ -9,11 +9,13 @@ from attnbook.explorers.alignment_explorer import AlignmentExplorer
 from attnbook.explorers.cost_explorer import CostExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
+from attnbook.explorers.heads_explorer import HeadsExplorer
 from attnbook.explorers.library_search_explorer import LibrarySearchExplorer
 from attnbook.explorers.mask_explorer import MaskExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
 from attnbook.explorers.scale_explorer import ScaleExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
+from attnbook.explorers.transformer_explorer import TransformerExplorer
 from attnbook.explorers.weighted_sum_explorer import WeightedSumExplorer
 
 __all__ = [
@@ -21,11 +23,13 @@ __all__ = [
     "CostExplorer",
     "Explorer",
     "FadingMemoryExplorer",
+    "HeadsExplorer",
     "LibrarySearchExplorer",
     "MaskExplorer",
     "PatternExplorer",
     "ScaleExplorer",
     "ScoreExplorer",
+    "TransformerExplorer",
     "WeightedSumExplorer",
     "static_files",
     "write_static",
