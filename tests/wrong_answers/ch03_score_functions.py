@@ -48,7 +48,7 @@ def root_of_axis_0(q, k):
     return q @ k.mT / math.sqrt(q.size(0))
 
 
-@BANK.add("scaled_dot_score", "√d hard-coded to 8", "[Yy]ours are|differs most")
+@BANK.add("scaled_dot_score", "√d hard-coded to 8", "Every number in scores is [\\d.]+ times ours")
 def root_hard_coded(q, k):
     return q @ k.mT / 8**0.5
 

@@ -44,8 +44,10 @@ def explain_error(error: BaseException, answer: Callable[..., Any]) -> str:
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     where = f" in your line {lines[-1].lineno}, `{lines[-1].line}`" if lines and lines[-1].line else ""
     if isinstance(error, TypeError) and not lines:
-        where = " when it is called: does it take the arguments that the task names, in that order?"
-    return f"It stops with {type(error).__name__}{where}. Python says: {error}"
+        where = " when it is called, before its first line. Does it take the arguments that the task names"
+        where += ", in that order?"
+    said = f" Python says: {error}" if str(error) else ""
+    return f"It stops with {type(error).__name__}{where}{'' if where.endswith('?') else '.'}{said}"
 
 
 def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
@@ -96,7 +98,7 @@ def _type(name: str, got: Any, want: Tensor) -> str:
 def _shape(name: str, got: Tensor, want: Tensor) -> str:
     if got.shape == want.shape:
         return ""
-    said = f"{_first(name)} has shape {shape(got)}, and {shape(want)} is asked for."
+    said = f"The shape of {name} is {shape(got)}, and {shape(want)} is asked for."
     if got.dim() >= 2 and got.mT.shape == want.shape:
         turned = " Turned around they would be right:" if near(got.mT, want) else ""
         return f"{said}{turned} rows and columns have changed places."
@@ -106,7 +108,7 @@ def _shape(name: str, got: Tensor, want: Tensor) -> str:
 def _dtype(name: str, got: Tensor, want: Tensor) -> str:
     if got.dtype == want.dtype:
         return ""
-    return f"{_first(name)} has the dtype {got.dtype}, but the inputs call for {want.dtype}: the dtype was lost."
+    return f"The dtype of {name} is {got.dtype}, and {want.dtype} is asked for: the dtype was lost."
 
 
 def _not_finite(name: str, got: Tensor, want: Tensor) -> str:
@@ -118,7 +120,8 @@ def _not_finite(name: str, got: Tensor, want: Tensor) -> str:
         return f"There is {which} in {name}."
     rows = sorted({int(index[-2]) for index in bad.nonzero()})
     listed = ", ".join(map(str, rows[:3])) + (" and others" if len(rows) > 3 else "")
-    return f"{which} in row{'s' * (len(rows) > 1)} {listed} of {name}: 0/0 or ∞/∞ was computed there."
+    where = f"in row{'s' * (len(rows) > 1)} {listed} of {name}"
+    return f"{which} {where}: something like 0/0, ∞/∞ or 0 · ∞ was computed there."
 
 
 # --- Signs -----------------------------------------------------------------------------------------------------------
@@ -145,13 +148,13 @@ def _factor(name: str, got: Tensor, want: Tensor) -> str:
     if abs(ratio) < 1e-9 or not near(got, ratio * want):
         return ""
     if abs(ratio + 1) < 1e-6:
-        return f"{_first(name)} has the wrong sign everywhere."
-    return f"{_first(name)}: yours are {ratio:.3g} times ours, all of them."
+        return f"The sign of {name} is wrong everywhere."
+    return f"Every number in {name} is {ratio:.3g} times ours."
 
 
 def _summand(name: str, got: Tensor, want: Tensor) -> str:
     more = (got - want).mean()
-    return f"{_first(name)}: yours are ours plus {more.item():.3g}, all of them." if near(got, want + more) else ""
+    return f"Every number in {name} is ours plus {more.item():.3g}." if near(got, want + more) else ""
 
 
 def _places(name: str, got: Tensor, want: Tensor) -> str:

@@ -156,6 +156,12 @@ def kind(x: Tensor) -> tuple:
     return tuple(x.shape), x.dtype, x.device
 
 
+def alike_kinds(one: Outcome, other: Outcome) -> bool:
+    """Whether two outcomes have parts of the same shapes and dtypes, whatever the numbers are."""
+    kinds = [{name: kind(x) for name, x in o.parts.items() if is_tensor(x)} for o in (one, other)]
+    return not one.error and not other.error and kinds[0] == kinds[1]
+
+
 def as_number(x: Any) -> float | None:
     """The one number that x is, of whatever type; None if it is none."""
     try:

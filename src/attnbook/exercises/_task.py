@@ -9,7 +9,7 @@ import torch
 
 from attnbook.exercises import _diagnosis
 from attnbook.exercises._draws import Draw
-from attnbook.exercises._outcome import Case, Function, Outcome, alike, device_lost, run
+from attnbook.exercises._outcome import Case, Function, Outcome, alike, alike_kinds, device_lost, run
 
 
 class WrongAnswer(AssertionError):  # noqa: N818 (what a learner reads; it is the answer that is wrong)
@@ -119,7 +119,7 @@ class Task:
             "A tensor is made in a dtype of its own: make it from an input, or with dtype=x.dtype.",
         )
         got, want = (run(f, low, self.names, self.returns) for f in (answer, self.right))
-        if want.error or alike(got, want):
+        if want.error or alike_kinds(got, want):
             return ""
         return self._explain(answer, [low], [got], [want], [0])
 
@@ -128,15 +128,16 @@ class Task:
     ) -> str:
         first = wrong[0]
         case = cases[first]
-        words = [self._known_mistake(cases, got, wrong) or self._unknown(answer, case, got[first], want[first])]
-        if first > 0:
-            words.append(f"The plainer inputs before this one came out right. {case.point}".strip())
-        elif len(cases) > 1 and _diagnosis.same_for_all(got, want):
+        known = self._known_mistake(cases, got, wrong)
+        words = [known or self._unknown(answer, case, got[first], want[first])]
+        if first == 0 and len(cases) > 1 and _diagnosis.same_for_all(got, want):
             words = ["The result is the same whatever the inputs are. Is it written into the function?"]
-        elif len(cases) == 1 and case.point:
-            words.append(case.point)
+        elif first > 0:
+            words.append("The plainer inputs before this one came out right.")
+        if not known and case.point and (first > 0 or len(cases) == 1):
+            words[-1] += f" {case.point}"
         tried = _diagnosis.describe(self.names, case)
-        return "\n".join([f"{self.name}: " + words[0], *words[1:], *([f"Tried {tried}."] if tried else [])])
+        return "\n".join([f"{self.name}: {words[0]}", *words[1:], *([f"Tried {tried}."] if tried else [])])
 
     def _known_mistake(self, cases: list[Case], got: list[Outcome], wrong: list[int]) -> str:
         """The known mistake that gives what the learner got: on all inputs, or else on the first that is wrong."""
