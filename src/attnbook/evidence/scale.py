@@ -21,7 +21,7 @@ HEADS = (16, 8, 4, 2, 1)
 LENGTH, NEEDLES, BATCH_SIZE = 96, 8, 8
 FIRST, STEPS, PATIENCE = 20, 200, 1000
 LOW_RATE, RATES = 0.0003, (0.001, 0.003, 0.01)
-RATE = 0.003  # the middle one; what the others give stands in the results
+RATE = 0.003
 LEARNED = 1.0  # nats: who only guesses one of 16 answers has ln 16 = 2.77
 
 
@@ -153,8 +153,7 @@ def facts(model: Reader) -> dict[str, float]:
 
     Returns:
         right: the share of right answers; one in 16 is chance.
-        spread: the standard deviation of a question's scores over the keys; like the next three a mean over questions
-            and heads.
+        spread: the standard deviation of a question's scores; like the next three a mean over questions and heads.
         entropy, sharpest, trace: of its weights w: −Σ w ln w, the largest w, and 1 − Σ w² (the trace of the softmax's
             Jacobian).
         gradient: the length of the gradient of the question's loss with respect to its query, a median.
@@ -201,8 +200,8 @@ def learned_after(losses: list[float]) -> int | None:
     >>> learned_after([3.0] * 10 + [0.5] * 10), learned_after([3.0] * 20)
     (19, None)
     """
-    below = (end for end in range(10, len(losses) + 1) if sum(losses[end - 10 : end]) / 10 < LEARNED)
-    return next(below, None)
+    ends = range(10, len(losses) + 1)
+    return next((end for end in ends if sum(losses[end - 10 : end]) / 10 < LEARNED), None)
 
 
 def run(kind: str, heads: int, seed: int, lr: float = RATE, steps: int = STEPS) -> tuple[Reader, dict[str, Any]]:
