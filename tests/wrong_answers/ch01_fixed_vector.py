@@ -119,6 +119,34 @@ def always_half(words, keep):
     return torch.stack(states, dim=-2)
 
 
+@BANK.add("read", "keeps the starting state", "one state too many")
+def with_start(words, keep):
+    states = [torch.zeros_like(words[..., 0, :])]
+    for j in range(words.shape[-2]):
+        states.append(keep * states[-1] + (1 - keep) * words[..., j, :])
+    return torch.stack(states, dim=-2)
+
+
+@BANK.add("read", "leaves out the first word", "first word was left out")
+def no_first(words, keep):
+    h = torch.zeros_like(words[..., 0, :])
+    states = []
+    for j in range(1, words.shape[-2]):
+        h = keep * h + (1 - keep) * words[..., j, :]
+        states.append(h)
+    return torch.stack(states, dim=-2) if states else words[..., :0, :]
+
+
+@BANK.add("read", "stacks along axis 0: right only without a batch", "lie along the last axis but one")
+def stacked_first(words, keep):
+    h = torch.zeros_like(words[..., 0, :])
+    states = []
+    for j in range(words.shape[-2]):
+        h = keep * h + (1 - keep) * words[..., j, :]
+        states.append(h)
+    return torch.stack(states)
+
+
 @BANK.add("read", "forgets to return", "return")
 def no_return(words, keep):
     words * keep
@@ -219,6 +247,16 @@ def no_empty(words, lengths):
     return torch.stack(rows)
 
 
+@BANK.add("reverse_words", "padding turned around too", "padding is turned around too")
+def rolled(words, lengths):
+    return torch.stack([torch.roll(x.flip(0), int(m), 0) for x, m in zip(words, lengths, strict=True)])
+
+
+@BANK.add("reverse_words", "a list of sentences", "torch tensor, got of type list")
+def as_list(words, lengths):
+    return [x[:m].flip(0) for x, m in zip(words, lengths, strict=True)]
+
+
 @BANK.add("reverse_words", "device lost", "would fail on a GPU")
 def reverse_on_cpu(words, lengths):
     place = torch.arange(words.shape[1]).expand(words.shape[:2])
@@ -272,6 +310,16 @@ def normalised(n, keep):
     j = torch.arange(n, dtype=torch.float64)
     weights = (keep ** (j[:, None] - j).clamp(min=0)).tril()
     return weights / weights.sum(dim=1, keepdim=True)
+
+
+@BANK.add("place_weights", "all words alike", "same weight")
+def all_alike(n, keep):
+    return torch.tril(torch.ones(n, n, dtype=torch.float64)) * (1 - keep)
+
+
+@BANK.add("place_weights", "one row for all", r"shape of what is returned is \(\d+,\)")
+def one_row(n, keep):
+    return (1 - keep) * keep ** torch.arange(n).double()
 
 
 @BANK.add("place_weights", "float32", "dtype")
@@ -331,6 +379,20 @@ def no_constant(states, labels):
 def percent(states, labels):
     half = len(states) // 2
     return 100 * probe(states, labels, slice(half), slice(half, None))
+
+
+@BANK.add("probe_accuracy", "count", "This is a count")
+def count(states, labels):
+    half = len(states) // 2
+    return round((len(states) - half) * probe(states, labels, slice(half), slice(half, None)))
+
+
+@BANK.add("probe_accuracy", "a constant of 0", "no constant")
+def constant_of_zero(states, labels):
+    half = len(states) // 2
+    states = torch.cat([states, torch.zeros(len(states), 1)], dim=1)
+    solution = torch.linalg.pinv(states[:half]) @ one_hot(labels).float()[:half]
+    return ((states[half:] @ solution).argmax(dim=1) == labels[half:]).float().mean().item()
 
 
 @BANK.add("probe_accuracy", "a number for each sentence", "should be one number")

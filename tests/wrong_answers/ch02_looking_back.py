@@ -69,6 +69,36 @@ def large_negative(scores, mask):
     return torch.softmax(scores.masked_fill(~mask, -1e9), dim=-1)
 
 
+@BANK.add("masked_softmax", "highest score of a hidden key", "highest score that was taken off")
+def hidden_highest(scores, mask):
+    e = torch.exp(scores - scores.max(dim=-1, keepdim=True).values) * mask
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+@BANK.add("masked_softmax", "highest score of a hidden key, with an epsilon", "highest score that was taken off")
+def hidden_highest_epsilon(scores, mask):
+    e = torch.exp(scores - scores.max(dim=-1, keepdim=True).values) * mask
+    return e / (e.sum(dim=-1, keepdim=True) + 1e-9)
+
+
+@BANK.add("masked_softmax", "looks for an empty mask, not an empty row", "NaN in row 1.*attend to nothing")
+def whole_mask(scores, mask):
+    if not mask.any():
+        return torch.zeros_like(scores)
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+
+
+@BANK.add("masked_softmax", "sum without keepdim", "stops with RuntimeError in your line")
+def no_keepdim(scores, mask):
+    e = scores.exp() * mask
+    return e / e.sum(-1)
+
+
+@BANK.add("masked_softmax", "logarithms of weights", "sums to -")
+def logarithms(scores, mask):
+    return scores.masked_fill(~mask, -1e9).log_softmax(dim=-1)
+
+
 @BANK.add("masked_softmax", "overflow", "(NaN|infinity).*overflows")
 def overflow(scores, mask):
     e = scores.exp() * mask
@@ -214,6 +244,16 @@ def bases(weights):
     return torch.exp(-(weights * torch.log2(weights + 1e-30)).sum(dim=-1))
 
 
+@BANK.add("looked_at", "power of 2 of natural logarithms", "Two bases are mixed")
+def power_of_2(weights):
+    return 2 ** -(weights * torch.log(weights + 1e-30)).sum(dim=-1)
+
+
+@BANK.add("looked_at", "mean over the keys", "averaged over the keys")
+def mean_over_keys(weights):
+    return torch.exp(-(weights * torch.log(weights + 1e-30)).mean(dim=-1))
+
+
 @BANK.add("looked_at", "sign missing", "sign of the entropy")
 def no_sign(weights):
     return torch.exp((weights * torch.log(weights + 1e-30)).sum(dim=-1))
@@ -247,6 +287,18 @@ def no_weight(weights, values, output_gradient):
 def sign(weights, values, output_gradient):
     context = weights @ values
     return weights * ((context.unsqueeze(-2) - values.unsqueeze(-3)) * output_gradient.unsqueeze(-2)).sum(dim=-1)
+
+
+@BANK.add("score_gradient", "a bracket missing", "before the bracket")
+def no_bracket(weights, values, output_gradient):
+    along_context = (output_gradient * (weights @ values)).sum(dim=-1, keepdim=True)
+    return weights * (output_gradient @ values.transpose(-1, -2)) - along_context
+
+
+@BANK.add("score_gradient", "gradient of the context left out", "gradient of the context is not used")
+def no_output_gradient(weights, values, output_gradient):
+    context = weights @ values
+    return weights * (values[..., None, :, :] - context[..., :, None, :]).sum(dim=-1)
 
 
 @BANK.add("score_gradient", "plain mean for the context", "plain mean of the values")

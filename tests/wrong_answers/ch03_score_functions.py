@@ -53,6 +53,21 @@ def root_hard_coded(q, k):
     return q @ k.mT / 8**0.5
 
 
+@BANK.add("scaled_dot_score", "fourth root", "Every number in scores is [\\d.]+ times ours")
+def fourth_root(q, k):
+    return q @ k.mT / q.shape[-1] ** 0.25
+
+
+@BANK.add("scaled_dot_score", "√ of the number of axes", "times ours")
+def root_of_axes(q, k):
+    return q @ k.mT / math.sqrt(q.dim())
+
+
+@BANK.add("scaled_dot_score", "torch.sqrt of a number", r"stops with TypeError in your line \d+.*must be Tensor")
+def root_of_int(q, k):
+    return q @ k.mT / torch.sqrt(q.shape[-1])
+
+
 @BANK.add("scaled_dot_score", "weights for scores", "weights already")
 def weights(q, k):
     return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-1)
@@ -168,6 +183,26 @@ def relu(q, k, W_q, W_k, w):
 @BANK.add("additive_score", "matrices not turned: right only for square ones", "A matrix is turned around")
 def not_turned(q, k, W_q, W_k, w):
     return torch.tanh((q @ W_q).unsqueeze(-2) + (k @ W_k).unsqueeze(-3)) @ w
+
+
+@BANK.add("additive_score", "W_q alone turned: right only for square ones", "W_q is turned around")
+def one_turned(q, k, W_q, W_k, w):
+    return torch.tanh((q @ W_q).unsqueeze(-2) + (k @ W_k.T).unsqueeze(-3)) @ w
+
+
+@BANK.add("additive_score", "mean for sum", "were averaged")
+def mean_for_sum(q, k, W_q, W_k, w):
+    return (torch.tanh((q @ W_q.T).unsqueeze(-2) + (k @ W_k.T).unsqueeze(-3)) * w).mean(dim=-1)
+
+
+@BANK.add("additive_score", "scaled", "a scale here")
+def additive_scaled(q, k, W_q, W_k, w):
+    return torch.tanh((q @ W_q.T).unsqueeze(-2) + (k @ W_k.T).unsqueeze(-3)) @ w / math.sqrt(w.numel())
+
+
+@BANK.add("additive_score", "the keys left out", r"shape of scores is \(\d+,\)")
+def no_keys(q, k, W_q, W_k, w):
+    return torch.tanh(q @ W_q.T) @ w
 
 
 @BANK.add("additive_score", "matrices swapped", "two matrices have changed places")

@@ -140,11 +140,14 @@ class Task:
         return "\n".join([f"{self.name}: {words[0]}", *words[1:], *([f"Tried {tried}."] if tried else [])])
 
     def _known_mistake(self, cases: list[Case], got: list[Outcome], wrong: list[int]) -> str:
-        """The known mistake that gives what the learner got: on all inputs, or else on the first that is wrong."""
+        """The known mistake that gives what the learner got: on all inputs, or else up to the first that is wrong.
+
+        (Not on that input alone: a mistake that would have shown before is not the learner's.)
+        """
         first = wrong[0]
         if got[first].error:
             return ""
-        compared = [range(len(cases)), [first]] if got[first].tells() else [range(len(cases))]
+        compared = [range(len(cases)), range(first + 1)] if got[first].tells() else [range(len(cases))]
         for places in compared:
             for mistake in self.mistakes:
                 if all(alike(got[i], run(mistake.answer, cases[i], self.names, self.returns)) for i in places):

@@ -59,6 +59,8 @@ PROBE = Task(
         Mistake("It names the word with the lowest score.", lambda states, labels: _probe(states, labels, sign=-1)),
         Mistake("This is the share of errors; the task asks for the share that is named right.",
                 lambda states, labels: 1 - _probe(states, labels)),
+        Mistake("This is a count; the task asks for a share, between 0 and 1.",
+                lambda states, labels: _probe(states, labels) * (len(states) - len(states) // 2)),
         Mistake("This is a percentage; the task asks for a share, between 0 and 1.",
                 lambda states, labels: 100 * _probe(states, labels)),
     ),

@@ -93,6 +93,16 @@ def _fill(scores: Tensor, mask: Tensor, value: float) -> Tensor:
     return scores.masked_fill(~mask, value).softmax(dim=-1)
 
 
+def _by_powers(scores: Tensor, mask: Tensor, more: float) -> Tensor:
+    e = (scores - scores.amax(dim=-1, keepdim=True)).exp() * mask
+    return e / (e.sum(dim=-1, keepdim=True) + more)
+
+
+HIDDEN_HIGHEST = (
+    "The highest score that was taken off may belong to a hidden key. If it is far above the others, their \
+powers of e all come out as 0."
+)
+
 MASKED_SOFTMAX = Task(
     "masked_softmax",
     _masked_softmax,
@@ -116,6 +126,8 @@ MASKED_SOFTMAX = Task(
                 lambda scores, mask: _fill(scores, mask, -math.inf)),
         Mistake("Row 1 may attend to nothing, and got equal weights: a large negative number hides a key only "
                 "beside others that are larger.", lambda scores, mask: _fill(scores, mask, -1e9)),
+        Mistake(HIDDEN_HIGHEST, lambda scores, mask: _by_powers(scores, mask, 0.0)),
+        Mistake(HIDDEN_HIGHEST, lambda scores, mask: _by_powers(scores, mask, 1e-9)),
         Mistake("All weights together sum to 1, each row should: divide each row by its own sum.",
                 lambda scores, mask: (scores - scores.max()).exp() * mask
                 / ((scores - scores.max()).exp() * mask).sum()),
@@ -180,6 +192,10 @@ LOOKED_AT = Task(
                 lambda w: (-_entropy(w)).exp()),
         Mistake("Two bases are mixed: a logarithm of base 2 goes with powers of 2, ln with powers of e.",
                 lambda w: (_entropy(w) / math.log(2)).exp()),
+        Mistake("Two bases are mixed: a logarithm of base 2 goes with powers of 2, ln with powers of e.",
+                lambda w: 2 ** _entropy(w)),
+        Mistake("The terms were averaged over the keys; the formula adds them up.",
+                lambda w: (_entropy(w) / w.shape[-1]).exp()),
         Mistake("It counts the keys with any weight at all, whether much or little.",
                 lambda w: (w > 0).sum(dim=-1).to(w)),
     ),
