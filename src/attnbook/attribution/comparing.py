@@ -47,7 +47,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
     return (p - q).abs().sum(dim=-1) / 2
 
 
-def other_weights(weights: Tensor, values: Tensor, steps: int = 60) -> Tensor:
+def other_weights(weights: Tensor, values: Tensor, steps: int = 40) -> Tensor:
     """Other weights with the same output, as far from these as can be found.
 
         find w' with  w' V = w V,  Σ w' = 1,  w' ≥ 0  and the smallest Σ w w'
@@ -81,9 +81,10 @@ def other_weights(weights: Tensor, values: Tensor, steps: int = 60) -> Tensor:
     found = weights
     for _ in range(steps):
         scaled = found.unsqueeze(-1) * u  # (..., n_k, r)
-        gram = scaled.mT @ scaled + torch.diag_embed((u.square().sum(dim=-2) == 0).to(u.dtype))
+        gram = scaled.mT @ scaled  # close to singular once few weights are left, hence the tiny ridge
+        ridge = 1e-13 * gram.diagonal(dim1=-2, dim2=-1).mean(dim=-1, keepdim=True) + 1e-300
         right = scaled.mT @ (found * weights).unsqueeze(-1)
-        dual = torch.linalg.lstsq(gram, right).solution
+        dual = torch.linalg.solve(gram + torch.diag_embed(ridge.expand(*ridge.shape[:-1], gram.shape[-1])), right)
         step = -found.square() * (weights - (u @ dual).squeeze(-1))
         step = step - (u @ (u.mT @ step.unsqueeze(-1))).squeeze(-1)  # what rounding left of a change of the output
         room = torch.where(step < 0, -found / step.clamp(max=-1e-300), torch.inf).amin(dim=-1, keepdim=True)
