@@ -93,6 +93,10 @@ def test_an_assignment_has_three_to_six_tasks_with_minutes_and_points(path):
     assert {"routine", "medium", "hard"} <= {level for _, level, *_ in tasks}
     points = [c.metadata.nbgrader.points for c in cells(path) if c.metadata.get("nbgrader", {}).get("grade")]
     assert sum(points) == sum(int(p) for *_, p in tasks)
+    statements = [c for c in cells(path) if c.source.startswith("## Task")]
+    uses = [tag for c in statements for tag in c.metadata.tags]  # the website may show the solutions of the first kind
+    assert len(uses) == len(statements)
+    assert set(uses) == {"practice", "graded"}
     table = re.findall(r"^\| \d \| .+? \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     assert table == [(minutes, p) for *_, minutes, p in tasks]
 
