@@ -5,9 +5,9 @@ Without an argument, both: every results file, and every trained model that a ch
 
 import sys
 
-from attnbook.evidence import features, retrieval, scale, score_functions, transformer, translation
+from attnbook.evidence import features, language_model, retrieval, scale, score_functions, transformer, translation
 
-EXPERIMENTS = (translation, transformer, score_functions, features, retrieval, scale)
+EXPERIMENTS = (translation, transformer, score_functions, language_model, features, retrieval, scale)
 PARTS = {"results": "recompute", "checkpoints": "train_checkpoint"}
 
 

@@ -201,7 +201,7 @@ function render({ model, el }) {
       future.length && `${example(future, "sees")}: the future leaks, in ${count(future.length, "cell")}.`,
       filling.length && `${example(filling, "sees")}: the filling leaks, in ${count(filling.length, "cell")}.`,
     ].filter(Boolean);
-    leaks.textContent = parts.length ? capital(parts.join(" ")) : "Nothing leaks: no word sees what comes after it, or filling.";
+    leaks.textContent = parts.length ? parts.map(capital).join(" ") : "Nothing leaks: no word sees what comes after it, or filling.";
     leaks.className = parts.length ? "leaks bad" : "leaks";
     const nobody = range(n).filter((i) => !now[i].includes(true));
     empty.textContent = nobody.length
