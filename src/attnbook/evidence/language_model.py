@@ -77,15 +77,17 @@ def surprises(model: nn.Module, text: str, context: int = CONTEXT) -> Tensor:
         (len(text) - 1,), on the CPU: the first character is not predicted.
     """
     tokens = python_docs.encode(text).to(next(model.parameters()).device)
-    half, last = context // 2, len(tokens) - 1
-    found = torch.zeros(last)
-    for start in range(0, max(1, last - half), half):
-        piece = tokens[start : start + context + 1]
-        logits, _ = model(piece[:-1])
-        bits = -logits.log_softmax(dim=-1).gather(-1, piece[1:, None])[:, 0] / math.log(2)
-        new = 0 if start == 0 else half
-        found[start + new : start + len(bits)] = bits[new:].cpu()
-    return found
+    half, size = context // 2, min(context + 1, len(tokens))
+    pieces = tokens.unfold(0, size, half)  # (number, size)
+    bits = torch.cat([_bits(model, some) for some in pieces.split(64)])  # (number, size - 1)
+    rest = len(tokens) - size - half * (len(pieces) - 1)  # too few for a piece: read with those before
+    end = _bits(model, tokens[None, -size:])[0]
+    return torch.cat([bits[0, :half], bits[:, half:].flatten(), end[len(end) - rest :]]).cpu()
+
+
+def _bits(model: nn.Module, pieces: Tensor) -> Tensor:
+    logits, _ = model(pieces[:, :-1])
+    return -logits.log_softmax(dim=-1).gather(-1, pieces[:, 1:, None])[..., 0] / math.log(2)
 
 
 def bits_per_character(model: nn.Module, text: str, context: int = CONTEXT) -> float:
