@@ -5,9 +5,31 @@ Without an argument, both: every results file, and every trained model that a ch
 
 import sys
 
-from attnbook.evidence import features, language_model, retrieval, scale, score_functions, transformer, translation
+from attnbook.evidence import (
+    features,
+    heads,
+    heads_pruned,
+    influence,
+    language_model,
+    retrieval,
+    scale,
+    score_functions,
+    transformer,
+    translation,
+)
 
-EXPERIMENTS = (translation, transformer, score_functions, language_model, features, retrieval, scale)
+EXPERIMENTS = (
+    translation,
+    transformer,
+    score_functions,
+    heads,
+    heads_pruned,
+    language_model,
+    features,
+    retrieval,
+    scale,
+    influence,
+)
 PARTS = {"results": "recompute", "checkpoints": "train_checkpoint"}
 
 

@@ -10,6 +10,7 @@ from attnbook.explorers.cost_explorer import CostExplorer
 from attnbook.explorers.explorer import Explorer, static_files, write_static
 from attnbook.explorers.fading_memory_explorer import FadingMemoryExplorer
 from attnbook.explorers.heads_explorer import HeadsExplorer
+from attnbook.explorers.influence_explorer import InfluenceExplorer
 from attnbook.explorers.library_search_explorer import LibrarySearchExplorer
 from attnbook.explorers.mask_explorer import MaskExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
@@ -24,6 +25,7 @@ __all__ = [
     "Explorer",
     "FadingMemoryExplorer",
     "HeadsExplorer",
+    "InfluenceExplorer",
     "LibrarySearchExplorer",
     "MaskExplorer",
     "PatternExplorer",
