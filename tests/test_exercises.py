@@ -225,3 +225,56 @@ def test_an_interrupted_answer_stops():
 
     with pytest.raises(KeyboardInterrupt):
         exercises.check_scaled_dot_score(interrupted)
+
+
+class OddError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def resizes(x, *others):
+    x.resize_(1)
+    return x
+
+
+def raises_odd(*inputs):
+    raise OddError
+
+
+def calls_itself(*inputs):
+    return calls_itself(*inputs)
+
+
+ODD = {
+    "text": lambda *inputs: "right",
+    "a generator": lambda *inputs: (x for x in inputs),
+    "an empty tuple": lambda *inputs: (),
+    "a function": lambda *inputs: print,
+    "whole numbers": lambda *inputs: torch.ones(3, 5, dtype=torch.int64),
+    "truth values": lambda *inputs: torch.ones(3, 5) > 0,
+    "complex numbers": lambda x, *others: x.to(torch.complex128) if isinstance(x, torch.Tensor) else 1j,
+    "no numbers": lambda *inputs: torch.zeros(0),
+    "one number": lambda *inputs: torch.tensor(1.0),
+    "on another device": lambda *inputs: torch.ones(3, 5, device="meta"),
+    "sparse": lambda *inputs: torch.eye(3).to_sparse(),
+    "its input": lambda x, *others: x,
+    "NaN": lambda *inputs: float("nan"),
+    "a class": dict,
+    "resizes its input": resizes,
+    "an error that cannot be shown": raises_odd,
+    "endless recursion": calls_itself,
+    "twice NaN": lambda x, *others: (x * float("nan"), x * float("nan")),
+}
+
+
+@pytest.mark.parametrize("task", ["read", "masked_softmax", "look_back", "probe_accuracy", "place_weights"])
+@pytest.mark.parametrize("name", ODD)
+def test_whatever_an_answer_does_the_feedback_is_words(task, name):
+    said = scoreboard.feedback(task, ODD[name])  # anything but a WrongAnswer would come through
+    assert said.startswith(task)
+    assert len(said) < 800
+
+
+@pytest.mark.parametrize("answer", [{}, "x", [[1], [2, 3]], [None], object(), torch.tensor([1 + 1j]), print, b"1"])
+def test_whatever_is_given_for_numbers_the_feedback_is_words(answer):
+    assert scoreboard.feedback("last_state", answer).startswith("last_state")

@@ -36,8 +36,8 @@ def check_numbers(task: Task, answer: Any) -> None:
 
 
 def _tensor(numbers: Any) -> Tensor:
+    if numbers is None or isinstance(numbers, str) or (isinstance(numbers, Tensor) and numbers.is_complex()):
+        raise TypeError
     if isinstance(numbers, Tensor):
         return numbers.detach().double()
-    if numbers is None or isinstance(numbers, str):
-        raise TypeError
     return torch.from_numpy(np.array(numbers, dtype=np.float64))

@@ -46,15 +46,23 @@ def explain_error(error: BaseException, answer: Callable[..., Any]) -> str:
     if isinstance(error, TypeError) and not lines:
         where = " when it is called, before its first line. Does it take the arguments that the task names"
         where += ", in that order?"
-    said = f" Python says: {error}" if str(error) else ""
+    words = _words(error)
+    said = f" Python says: {words}" if words else ""
     return f"It stops with {type(error).__name__}{where}{'' if where.endswith('?') else '.'}{said}"
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a learner's own class of errors may fail at that too
+        return ""
 
 
 def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
     """What differs between a part of the answer and ours, in one or two sentences."""
     if not isinstance(want, Tensor):
         return _different_numbers(name, got, want, secret)
-    for look in (_type, _shape, _dtype, _not_finite):
+    for look in (_type, _shape, _device, _dtype, _not_finite):
         found = look(name, got, want)
         if found:
             return found
@@ -92,6 +100,8 @@ def _type(name: str, got: Any, want: Tensor) -> str:
     if is_tensor(got):
         return ""
     article = "a numpy array" if isinstance(got, np.ndarray) else f"of type {type(got).__name__}"
+    if type(got) is Tensor:
+        article = "a sparse one"
     return f"{_first(name)} should be a torch tensor, got {article}: stay in torch from end to end."
 
 
@@ -103,6 +113,12 @@ def _shape(name: str, got: Tensor, want: Tensor) -> str:
         turned = " Turned around they would be right:" if near(got.mT, want) else ""
         return f"{said}{turned} rows and columns have changed places."
     return said
+
+
+def _device(name: str, got: Tensor, want: Tensor) -> str:
+    if got.device == want.device:
+        return ""
+    return f"The device of {name} is {got.device}, and {want.device} is asked for, where the inputs are."
 
 
 def _dtype(name: str, got: Tensor, want: Tensor) -> str:

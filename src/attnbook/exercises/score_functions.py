@@ -65,7 +65,7 @@ AXES = (
 
 
 def _dot_cases(draw: Draw) -> list[Case]:
-    n_q, n_k, d, b, c = draw.sizes(5)
+    n_q, n_k, d, b, c = draw.sizes(5, least=3)  # at 2, one mistake looks like another
     return [
         Case("", (draw.normal(n_q, d), draw.normal(n_k, d))),
         Case("on other sizes", (draw.normal(n_k, c), draw.normal(n_q, c)), "Is the width taken from the input?"),
@@ -111,7 +111,7 @@ def check_scaled_dot_score(answer: Callable[..., Any], seed: int = 0) -> None:
     >>> check_scaled_dot_score(lambda q, k: q @ k.mT)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    attnbook.exercises.WrongAnswer: scaled_dot_score: It looks as if √d were missing: your scores are 1.41 times ...
+    attnbook.exercises.WrongAnswer: scaled_dot_score: It looks as if √d were missing: your scores are 1.73 times ...
     """
     SCALED_DOT_SCORE.check(answer, seed)
 
