@@ -214,6 +214,13 @@ def test_a_learners_error_is_explained_with_the_input_and_their_line():
     assert "is invalid for input" in said  # what torch says
 
 
+def test_what_torch_has_not_implemented_is_not_taken_for_an_answer_that_is_not_written():
+    def unsupported(q, k):
+        raise NotImplementedError("no such kernel")
+
+    assert "Python says: no such kernel" in scoreboard.feedback("scaled_dot_score", unsupported)
+
+
 def test_what_a_notebook_shows_has_no_traceback_through_our_code():
     shown = WrongAnswer("It is None.\nTried on q.")._render_traceback_()
     assert shown == ["Not right yet.", "It is None.", "Tried on q."]

@@ -36,7 +36,8 @@ def same_for_all(got: list[Outcome], want: list[Outcome]) -> bool:
 
 def explain_error(error: BaseException, answer: Callable[..., Any]) -> str:
     """The learner's own error: what it is, where in their code, and what it says."""
-    if isinstance(error, NotImplementedError):
+    words = _words(error)
+    if isinstance(error, NotImplementedError) and not words:  # torch's own say what is not implemented
         return "It is not written yet: put your code in the place of `raise NotImplementedError()`."
     if isinstance(error, SystemExit):
         return "It leaves Python by exit(). A function should return."
@@ -46,7 +47,6 @@ def explain_error(error: BaseException, answer: Callable[..., Any]) -> str:
     if isinstance(error, TypeError) and not lines:
         where = " when it is called, before its first line. Does it take the arguments that the task names"
         where += ", in that order?"
-    words = _words(error)
     said = f" Python says: {words}" if words else ""
     return f"It stops with {type(error).__name__}{where}{'' if where.endswith('?') else '.'}{said}"
 
