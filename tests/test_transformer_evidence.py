@@ -5,12 +5,13 @@ import torch
 from torch.testing import assert_close
 
 from attnbook.data import number_words
-from attnbook.evidence import ablations, transformer, translation
+from attnbook.evidence import ablations, load_results, made_with, transformer, translation
 from attnbook.evidence.ablations import Translator, build, switch_off
 from attnbook.training import count_parameters
 from attnbook.transformer import Transformer
 from attnbook.transformer.layers import Residual
 
+RUNS = load_results("transformer")["runs"]
 SHAPE = {"d_model": 12, "num_heads": 3, "num_layers": 2, "d_ff": 17}
 
 
@@ -202,3 +203,28 @@ def test_a_short_run_tells_order_with_positions_and_not_without():
         right[positions] = transformer.share_right(model, task, pairs)
     assert right["sinusoidal"] > 0.9
     assert right["none"] <= 0.5
+
+
+SETTING = ("name", "seed", "steps", "lr", "batch_size", "warm_up", "longest", "positions", "norm_first", "num_heads")
+DEFAULTS = {"steps": 600, "lr": transformer.BEST_RATE, "batch_size": 64, "warm_up": True, "longest": 17}
+
+
+def setting(row):
+    return (*((DEFAULTS | row).get(name) for name in SETTING), tuple(row.get("off", ())))
+
+
+def test_the_results_are_those_of_the_plan_no_more_and_no_less():
+    planned, found = (list(map(setting, rows)) for rows in (transformer.plan(), RUNS))
+    assert len(set(planned)) == len(planned)
+    assert sorted(map(str, found)) == sorted(map(str, planned))
+    assert set(load_results("transformer")["made_with"]) == set(made_with())
+
+
+def test_the_best_rate_is_within_a_percent_of_the_best_of_those_tried():
+    tried = {
+        row["lr"]: translation.overall(row)
+        for row in RUNS
+        if (row["name"], row["steps"], row["seed"]) == ("race", 600, 0)
+    }
+    assert tried.keys() == set(transformer.LEARNING_RATES)
+    assert tried[transformer.BEST_RATE] > max(tried.values()) - 0.01

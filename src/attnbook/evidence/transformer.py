@@ -39,7 +39,7 @@ def swapped_pairs(task: NumberWords, count: int = 200, longest: int = 17, seed: 
     """Pairs of numbers made of the same words in another order, as 203,045 and 45,203; none was trained.
 
     >>> swapped_pairs(number_words.load(train=1000, test=10), count=1)
-    [(864394, 394864)]
+    [(865395, 395865)]
     """
     chance, seen = random.Random(seed), set(task.train)
     pairs: list[tuple[int, int]] = []
@@ -173,11 +173,8 @@ def plan() -> list[dict[str, Any]]:
     whole: list[dict[str, Any]] = [{"name": "parts"}, {"name": "parts", "num_heads": 1}]
     parts = [
         {**part, "seed": seed, "batch_size": 32, "pairs": 100}
-        for seed in range(3)
+        for seed in range(2)
         for part in whole + [{"name": "parts", "off": [part]} for part in WITHOUT]
-    ]
-    parts += [  # for the two losses that unsettle a stack, smaller steps too
-        {"name": "parts", "off": [part], "seed": 0, "batch_size": 32, "lr": 0.005} for part in ("residuals", "norms")
     ]
     kinds: list[dict[str, Any]] = [
         {"name": "recurrent"},
@@ -187,8 +184,7 @@ def plan() -> list[dict[str, Any]]:
     depth = [
         {"name": "depth", "seed": seed, "shape": DEEP, "steps": 120, "batch_size": 32, "lr": lr, "warm_up": warm_up,
          "norm_first": norm_first}
-        for lr in (BEST_RATE, 0.005)
-        for seed in range(3)
+        for lr, seed in [(BEST_RATE, 0), (BEST_RATE, 1), (BEST_RATE, 2), (0.005, 0)]
         for warm_up in (True, False)
         for norm_first in (True, False)
     ]  # fmt: skip
@@ -196,7 +192,7 @@ def plan() -> list[dict[str, Any]]:
 
 
 def recompute() -> None:
-    """Train every run of the plan (25 minutes on a busy core), and write the results."""
+    """Train every run of the plan (half an hour on a busy core), and write the results."""
     task = number_words.load()
     rows = []
     for arguments in plan():
