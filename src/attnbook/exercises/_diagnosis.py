@@ -175,7 +175,7 @@ def _summand(name: str, got: Tensor, want: Tensor) -> str:
 
 def _places(name: str, got: Tensor, want: Tensor) -> str:
     if want.numel() > 1 and near(got.flatten().sort().values, want.flatten().sort().values):
-        return f"{_first(name)} holds the right numbers in the wrong places: look at the order of the axes."
+        return f"{_first(name)} holds the right numbers in the wrong places."
     if not got.any():
         return f"{_first(name)} is zero everywhere."
     return ""
