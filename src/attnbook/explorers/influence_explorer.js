@@ -72,9 +72,10 @@ function render({ model, el }) {
     const names = Object.keys(example.measures);
     const index = (name, other) => (names.includes(name) ? names.indexOf(name) : other);
     const sides = [index(model.get("left"), 0), index(model.get("right"), names.length - 1)];
-    return { example, names, sides, n: example.tokens.length, gone: model.get("gone"), guess: model.get("guess") };
+    const n = example.tokens.length;
+    return { example, names, sides, n, gone: model.get("gone") % 2 ** n, guess: model.get("guess") };
   };
-  const sentence = choice("Sentence", (i) => change(model, { chosen: i, gone: 0, guess: -1 }));
+  const sentence = choice("Sentence", (i) => change(model, { gone: 0, guess: -1, chosen: i }));
   const measures = ["left", "right"].map((side) =>
     choice(`${side} measure`, (i) => change(model, { [side]: current().names[i] })),
   );

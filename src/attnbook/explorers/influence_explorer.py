@@ -86,7 +86,7 @@ class InfluenceExplorer(Explorer):
 
     def output(self) -> float:
         """What the model puts out without the words that are gone."""
-        return self.example["outputs"][self.gone]
+        return self.example["outputs"][self.gone % 2 ** len(self.example["tokens"])]
 
     def draw(self) -> Figure:
         tokens = self.example["tokens"]
