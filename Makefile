@@ -8,13 +8,14 @@ ENVIRONMENT := $(VENV)/.environment-complete
 PACKAGE := $(VENV)/.package-complete
 # Two processes, each with the modules, or the notebooks, that it takes whole.
 PARALLEL := --numprocesses 2 --dist loadscope
-NOTEBOOKS = $(shell git ls-files 'notebooks/*.ipynb' 2>/dev/null || find notebooks -name '*.ipynb' -not -path '*/.*')
+NOTEBOOKS = $(shell git ls-files ':(glob)notebooks/*.ipynb' 2>/dev/null || find notebooks -maxdepth 1 -name '*.ipynb')
+SOLUTIONS = $(shell git ls-files ':(glob)notebooks/solutions/*/*.ipynb' 2>/dev/null || find notebooks/solutions -name '*.ipynb' -not -path '*/.*')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks evidence checkpoints bench requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments evidence checkpoints bench requirements clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +49,10 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py
 
-nbval: $(PACKAGE)  ## Run every notebook and compare its outputs
+nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+	@# The solutions are stored without outputs, so there is nothing to compare. But they must run.
+	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
 	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_website.py
@@ -59,6 +62,9 @@ lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 
 notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
+
+assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutions
+	@$(BIN)/python tools/make_assignments.py
 
 evidence: $(PACKAGE)  ## Train every run again that the chapters quote (long), and write the results files
 	$(BIN)/python -m attnbook.evidence
