@@ -174,7 +174,7 @@ def test_links_lead_somewhere(name: str, readers: dict[str, Reader]) -> None:
 @each_page
 def test_no_page_gives_away_a_graded_solution(name: str, site: str) -> None:
     text = (SITE / name).read_text(encoding="utf-8")
-    assert not re.search(r"BEGIN (SOLUTION|HIDDEN TESTS)|### Rubric", text)
+    assert not re.search(r"BEGIN (SOLUTION|HIDDEN TESTS)|>Rubric\.", text)
 
 
 def _problem_with(link: str, name: str, readers: dict[str, Reader]) -> str | None:
