@@ -4,7 +4,7 @@ const SCALES = ["none", "1/√d", "1/d", "unit length"];
 const [WIDEST, QUERIES, KEYS] = [1024, 16, 64];
 const HEARD = 0.001; // a key whose score has a smaller gradient counts as not heard
 const [FLOOR, CEILING] = [-8, 1]; // the ends of the logarithmic axes, as powers of ten
-const FAN = { width: 400, height: 250, left: 34, right: 6, top: 8, bottom: 22 };
+const FAN = { width: 400, height: 250, left: 34, right: 18, top: 8, bottom: 22 };
 const BARS = { width: 400, height: 84, left: 34, right: 2, top: 6, bottom: 4 };
 
 /** The first normal numbers of a seed: those of Python's `normal`, which says how they come about. */
@@ -93,7 +93,7 @@ function makeFan() {
   const [lines, band, cursor, ticks] = ["lines", "band", "cursor", "ticks"].map((name) => svg("g", { class: name }));
   const widths = [...new Set(Array.from({ length: 73 }, (_, i) => Math.round(2 ** (1 + i / 8))))];
   const names = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].map((d) =>
-    svg("text", { x: Math.min(x(d), width - 14), y: height - 6, "text-anchor": "middle" }, String(d)),
+    svg("text", { x: x(d), y: height - 6, "text-anchor": "middle" }, String(d)),
   );
   const element = svg(
     "svg",
