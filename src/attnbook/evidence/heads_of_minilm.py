@@ -96,7 +96,7 @@ def noun_phrases(num_adjectives: int, seed: int = 0) -> list[str]:
     """Sentences in which so many adjectives stand between a "the" and its noun.
 
     >>> noun_phrases(2)[0]
-    'I remember the long famous farmer very well.'
+    'I remember the lonely famous farmer very well.'
     """
     chance = random.Random(seed)
     phrases = [" ".join([*chance.sample(ADJECTIVES, num_adjectives), noun]) for noun in PHRASE_NOUNS]
