@@ -561,7 +561,7 @@ function render({ model, el }) {
   const legend = html(
     "p",
     { class: "remark" },
-    "The darker a cell, the larger its number; where only the lower half is filled, the number is negative. " +
+    "The stronger a cell, the larger its number; where only the lower half is filled, the number is negative. " +
       "The framed row's numbers stand below: press a word above, or a row, to choose another.",
   );
   const viewRow = html("div", { class: "buttons views", role: "group", "aria-label": "show" }, ...views);
