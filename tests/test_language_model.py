@@ -170,6 +170,7 @@ def test_choose_by_hand() -> None:
     assert choose(logits).tolist() == [1, 0]
     assert choose(logits, temperature=1.0, top_k=1).tolist() == [1, 0]
     assert choose(logits, temperature=1e-3).tolist() == [1, 0]
+    assert choose(logits[0], temperature=1e-3).item() == 1  # one row by itself, as a prompt (n,) has it
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

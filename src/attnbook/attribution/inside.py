@@ -11,7 +11,12 @@ from attnbook.transformer import Encoder, EncoderLayer
 
 
 class Inside(NamedTuple):
-    """What one layer of an encoder did: its heads' weights (..., h, n, n), and `weighted_norms` (..., n, n)."""
+    """What one layer of an encoder did: its heads' weights (..., h, n, n), and `weighted_norms` (..., n, n).
+
+    >>> weights, norms = Inside(torch.zeros(2, 5, 5), torch.zeros(5, 5))
+    >>> weights.shape, norms.shape
+    (torch.Size([2, 5, 5]), torch.Size([5, 5]))
+    """
 
     weights: Tensor
     norms: Tensor

@@ -29,6 +29,10 @@ class PythonDocs:
     Args:
         train: the topics to train on, one after the other.
         test: the topics that are held out. No paragraph of theirs stands in `train`.
+
+    >>> docs = PythonDocs(train="The if statement", test="The while statement")
+    >>> docs.test
+    'The while statement'
     """
 
     train: str
@@ -72,6 +76,9 @@ def decode(tokens: Tensor) -> str:
 
     Raises:
         ValueError: tokens has more than one axis.
+
+    >>> decode(encode("def f():"))
+    'def f():'
     """
     if tokens.dim() != 1:
         raise ValueError(f"tokens should have shape (n,), got {tuple(tokens.shape)}: decode one text at a time")

@@ -164,5 +164,5 @@ def choose(
         likeliest = logits.topk(top_k, dim=-1)
         logits = torch.full_like(logits, float("-inf")).scatter(-1, likeliest.indices, likeliest.values)
     probabilities = (logits / temperature).softmax(dim=-1)
-    drawn = torch.multinomial(probabilities.flatten(0, -2), 1, generator=generator)  # it takes rows only
+    drawn = torch.multinomial(probabilities.reshape(-1, logits.shape[-1]), 1, generator=generator)  # rows only
     return drawn.view(logits.shape[:-1])
