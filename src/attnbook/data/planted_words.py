@@ -92,13 +92,13 @@ def encode(reviews: list[list[str]]) -> Tensor:
 
 
 def batches(generator: torch.Generator, size: int = 128) -> tuple[Tensor, Tensor]:
-    """A batch for training: tokens (b, WORDS), some words blanked, and verdicts (b,), 0 or 1.
+    """A batch for training: tokens (b, N), some words blanked, and verdicts (b,), 0 or 1.
 
     The verdict is that of the words that are left. So a blank is no stranger to the model, and what it should answer
     is known for every choice of blanks. Where the adjective is blanked, a coin decides.
 
     >>> tokens, verdicts = batches(torch.Generator().manual_seed(0), size=5)
-    >>> tokens.shape == (5, WORDS), verdicts.shape
+    >>> tokens.shape == (5, N), verdicts.shape
     (True, torch.Size([5]))
     """
     reviews = draw(generator, size)
