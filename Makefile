@@ -55,7 +55,9 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_website.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py
+	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup tests/test_website.py
 
 lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks

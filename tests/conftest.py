@@ -24,6 +24,15 @@ CHROMIUM_QUIET = ["--disable-background-networking", "--disable-component-update
                   "--no-first-run", "--disable-gpu"]  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share out the tests of the website, each takes a page's tests together."""
+    for item in items:
+        page = getattr(item, "callspec", None) and {"at_desk", "by_phone"} & item.callspec.params.keys()
+        if page:
+            item.add_marker(pytest.mark.xdist_group(item.callspec.params[page.pop()]))
+
+
 def find_chromium() -> str | None:
     named = os.environ.get("CHROMIUM")
     found = [named] if named else [shutil.which(name) for name in CHROMIUM_NAMES] + CHROMIUM_ON_MACOS

@@ -400,18 +400,61 @@ def test_no_control_is_dead_on_a_phone(by_phone: Visit) -> None:
     _use_all(by_phone.page)
 
 
+# A visible control by its place in the page, so that it is found again after another control has had it drawn anew.
+BY_PLACE = """(selector) => {
+    const place = (e) => e.parentElement ? `${place(e.parentElement)}/${[...e.parentElement.children].indexOf(e)}` : "";
+    const visible = [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility());
+    return Object.fromEntries(visible.map((e) => [`${place(e)} ${e.localName} ${e.type ?? ""}`, e]));
+}"""
+
+
+def _places(page: Page, selector: str) -> list[str]:
+    return page.evaluate(f"(selector) => Object.keys(({BY_PLACE})(selector))", selector)
+
+
+def _control_at(page: Page, place: str) -> ElementHandle | None:
+    found = f"([selector, place]) => ({BY_PLACE})(selector)[place] ?? null"
+    return page.evaluate_handle(found, [CONTROLS, place]).as_element()
+
+
 def _use_all(page: Page) -> None:
-    controls = [control for control in page.query_selector_all(CONTROLS) if control.is_visible()]
-    assert controls
-    # A choice may exchange other controls, a sidebar takes its own with it, and a search leaves the page.
-    searches = [control for control in controls if control.evaluate("e => e.type === 'search'")]
-    others = [control for control in controls if control not in searches]
-    others.sort(key=lambda control: control.evaluate("e => e.matches('select, .sidebar-toggle')"))
-    idle = [control for control in others if not _answers(page, control)]
-    # A button that resets an explorer has something to do only after another control was used.
-    dead = [_describe(control) for control in idle if not _answers(page, control)]
-    dead += [_describe(control) for control in searches if not _answers(page, control)]
+    """Use each control, those of the explorers forwards, backwards and forwards again, until each has answered.
+
+    One round is not enough: a choice that is made already, or a button that resets, has something to do only after
+    another control was used. A search leaves the page and comes last.
+    """
+    places = _places(page, CONTROLS)
+    assert places
+    searches = [place for place in places if place.endswith(" input search")]
+    # A choice may exchange other controls, and a sidebar takes its own with it.
+    late = set(_places(page, "select, .sidebar-toggle"))
+    rest = sorted((place for place in places if place not in searches), key=late.__contains__)
+    idle = dict.fromkeys(rest, "")
+    _use_each(page, rest, idle)
+    for backwards in (True, False):
+        if idle:
+            order = _places(page, f"[data-explorer] :is({CONTROLS})")
+            _use_each(page, order[::-1] if backwards else order, idle, only_while_idle=True)
+    idle |= dict.fromkeys(searches, "a search that is gone")
+    _use_each(page, searches, idle)
+    dead = [description for description in idle.values() if description]
     assert not dead, "nothing happens on " + "; ".join(dead)
+
+
+def _use_each(page: Page, places: list[str], idle: dict[str, str], *, only_while_idle: bool = False) -> None:
+    """Use the controls at these places. Those that answer leave `idle`; of the others it keeps a description."""
+    for place in places:
+        if only_while_idle and not idle:
+            return
+        control = _control_at(page, place)
+        if control is None:
+            continue  # another control has taken it away for now
+        if _answers(page, control):
+            idle.pop(place, None)
+            if not only_while_idle:  # later, what was chosen stays chosen: some buttons are there to undo just that
+                page.keyboard.press("Escape")  # closes a dialog, so that the next control can be reached
+        elif place in idle:
+            idle[place] = _describe(control)
 
 
 def _describe(control: ElementHandle) -> str:
@@ -436,7 +479,6 @@ def _answers(page: Page, control: ElementHandle) -> bool:
         )
     except PlaywrightTimeout:
         return False
-    page.keyboard.press("Escape")  # closes a dialog, so that the next control can be reached
     return True
 
 
@@ -456,11 +498,19 @@ def _use(page: Page, control: ElementHandle) -> str:
         control.fill("attention")
         control.press("Enter")
     elif kind in ("text", "number", "textarea"):
-        control.fill("345678")
+        _type_something_new(control)
         control.press("Enter")
     else:
+        # A form that was sent once has something to do only when something new was typed.
+        field = control.evaluate_handle("e => (e.type === 'submit' && e.form?.querySelector('[type=text]')) || null")
+        if field.as_element():
+            _type_something_new(field.as_element())
         control.click()
     return kind
+
+
+def _type_something_new(field: ElementHandle) -> None:
+    field.fill("208" if re.sub(r"\D", "", field.input_value()) == "345678" else "345678")
 
 
 def test_copy_button_copies_the_code(site: str, browser: Browser) -> None:
