@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 
 import pytest
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, assert_spoken, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, assert_spoken, contrast_of, fills, visit  # noqa: F401
 
 from attnbook import costs
 from attnbook.explorers import CostExplorer, cost_explorer, write_static
@@ -220,16 +221,7 @@ def site(tmp_path_factory, serve):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost_explorer, "measured_points", lambda: measured_points(ROWS))
         explorer = CostExplorer()
-    (folder / "cost.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>cost</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/cost_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{explorer.html()}<svg width="1" height="2500"></svg></body></html>',
-        encoding="utf-8",
-    )
+    write_page(folder, "cost", explorer)
     return serve(folder)
 
 
@@ -545,15 +537,7 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
     page.get_by_label("tokens", exact=True).press("End")
     assert height() == pytest.approx(held, abs=0.5)
     page.get_by_text("Other sizes and price").click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right);
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
     context.close()
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from explorer_pages import assert_fits, write_page
 
 from attnbook import explorers
 from attnbook.attention import attend
@@ -24,8 +25,6 @@ from attnbook.explorers.explorer import inline_kit
 from attnbook.explorers.fading_memory_explorer import SENTENCE, percent
 from attnbook.plots import COLORS, luminance
 
-# The strictest rules that a host could give the site: nothing inline, nothing evaluated, nothing from elsewhere.
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:"
 WIDTHS = [320, 360, 660, 768, 1280]  # 660 is the widest that has one column
 
 
@@ -372,17 +371,7 @@ def site(tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
     for explorer in [make() for make in MAKERS]:
-        (folder / f"{explorer.name}.html").write_text(
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{explorer.name}</title>'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<link rel="stylesheet" href="explorers/explorer.css">'
-            f'<link rel="stylesheet" href="explorers/{explorer.name}.css">'
-            '<script type="module" src="explorers/mount.js"></script></head>'
-            f'<body><svg width="1" height="2500"></svg>{explorer.html()}<p id="after">After it.</p>'
-            '<svg width="1" height="2500"></svg></body></html>',
-            encoding="utf-8",
-        )
+        write_page(folder, explorer.name, explorer)
     widget = f"{alignment()._esm}"
     (folder / "widget.js").write_text(widget, encoding="utf-8")
     (folder / "live.js").write_text(LIVE, encoding="utf-8")
@@ -880,15 +869,7 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, name, 
     else:
         page.get_by_role("button", name="One winner").click()
     assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right);
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
     context.close()
 
 

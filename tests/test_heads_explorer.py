@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, Figure, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, Figure, contrast_of, fills, visit  # noqa: F401
 
 from attnbook.evidence.heads_of_minilm import PATTERNS
 from attnbook.explorers import HeadsExplorer, write_static
@@ -103,16 +104,7 @@ def test_bad_arguments(model, arguments, error, message):
 def site(tmp_path_factory, serve, explorer):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "heads.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>heads</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/heads_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{explorer.html()}<svg width="1" height="2500"></svg></body></html>',
-        encoding="utf-8",
-    )
+    write_page(folder, "heads", explorer)
     return serve(folder)
 
 
@@ -250,15 +242,7 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
     for scene in ("The anecdote", "Its noun", "Token before"):
         page.get_by_role("button", name=scene).click()
         assert height() == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right);
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
     context.close()
 
 

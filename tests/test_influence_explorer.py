@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
 
 from attnbook.attribution import kendall, knock_outs
 from attnbook.explorers import InfluenceExplorer, write_static
@@ -96,17 +97,7 @@ def test_bad_constructor_and_traits():
 def site(tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "influence.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>influence</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/influence_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{InfluenceExplorer(EXAMPLES).html()}'
-        '<svg width="1" height="2500"></svg></body></html>',
-        encoding="utf-8",
-    )
+    write_page(folder, "influence", InfluenceExplorer(EXAMPLES))
     return serve(folder)
 
 

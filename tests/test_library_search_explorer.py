@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import OVERFULL, assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
 
 from attnbook.data.catalogue import BOOKS, QUERIES, shares
 from attnbook.explorers import LibrarySearchExplorer, write_static
@@ -135,17 +136,7 @@ def site(tmp_path_factory, serve):
     """The address of a site with an explorer, far enough down that one must scroll."""
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "search.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>search</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/library_search_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{explorer().html()}<svg width="1" height="2500"></svg>'
-        "</body></html>",
-        encoding="utf-8",
-    )
+    write_page(folder, "search", explorer())
     return serve(folder)
 
 
@@ -320,16 +311,8 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
     for index in range(16):  # each book's sentence once
         page.get_by_label("query a").select_option(index=index)
         assert height() == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return box.width && (box.left < card.left || box.right > card.right
-                || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline");
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
+    assert page.evaluate(OVERFULL) == []
     context.close()
 
 

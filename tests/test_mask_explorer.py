@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, assert_spoken, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, assert_spoken, contrast_of, fills, visit  # noqa: F401
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.explorers import MaskExplorer, static_files, write_static
@@ -134,17 +135,7 @@ def test_bad_arguments(arguments, error, message):
 def site(tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "mask.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>mask</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/mask_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{MaskExplorer().html()}<svg width="1" height="2500"></svg>'
-        "</body></html>",
-        encoding="utf-8",
-    )
+    write_page(folder, "mask", MaskExplorer())
     return serve(folder)
 
 
@@ -369,15 +360,7 @@ def test_nothing_moves_and_nothing_scrolls_sideways(browser, site, width):
     )
     assert moved == []
     assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right);
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
     context.close()
 
 

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 import torch
+from explorer_pages import assert_fits, write_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_explorers import COLORS_ON_THE_PAGE, contrast_of
@@ -21,7 +22,6 @@ from attnbook.plots import luminance
 from attnbook.reach import hops, path, reach
 
 # The strictest rules that a host could give the site: nothing inline, nothing evaluated, nothing from elsewhere.
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:"
 
 patterns = st.builds(
     Pattern,
@@ -196,16 +196,7 @@ def test_bad_arguments(make, error, message):
 def site(tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "index.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>pattern</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/pattern_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{PatternExplorer().html()}<p>After it.</p></body></html>',
-        encoding="utf-8",
-    )
+    write_page(folder, "index", PatternExplorer())
     return serve(folder)
 
 
@@ -552,15 +543,7 @@ def test_nothing_moves_and_nothing_scrolls_sideways(browser, site, width):
     )
     assert moved == []
     assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right);
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
     context.close()
 
 

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, contrast_of, visit  # noqa: F401
+from explorer_pages import OVERFULL, assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, contrast_of, visit  # noqa: F401
 
 from attnbook.explorers import write_static
 from attnbook.explorers.scale_explorer import HEARD, SCALES, ScaleExplorer, normal
@@ -121,17 +122,7 @@ def site(tmp_path_factory, serve):
     """The address of a site with the explorer far enough down that one must scroll."""
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "scale.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>scale</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/scale_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{ScaleExplorer().html()}<svg width="1" height="2500"></svg>'
-        "</body></html>",
-        encoding="utf-8",
-    )
+    write_page(folder, "scale", ScaleExplorer())
     return serve(folder)
 
 
@@ -270,16 +261,8 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
         for key in ("Home", "End"):
             slider(page, "d").press(key)
             assert page.locator("figure").bounding_box()["height"] == pytest.approx(held, abs=0.5)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right
-                || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline");
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
+    assert page.evaluate(OVERFULL) == []
     context.close()
 
 

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
+from explorer_pages import OVERFULL, assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, contrast_of, fills, visit  # noqa: F401
 
 from attnbook.explorers import ScoreExplorer, write_static
 from attnbook.explorers.score_explorer import MATRICES, NETWORKS, SCORES
@@ -106,17 +107,7 @@ def site(tmp_path_factory, serve):
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
     for name, explorer in {"three": ScoreExplorer(), "five": ScoreExplorer(k=MORE_KEYS)}.items():
-        (folder / f"{name}.html").write_text(
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<link rel="stylesheet" href="explorers/explorer.css">'
-            '<link rel="stylesheet" href="explorers/score_explorer.css">'
-            '<script type="module" src="explorers/mount.js"></script></head>'
-            f'<body><svg width="1" height="2500"></svg>{explorer.html()}<svg width="1" height="2500"></svg>'
-            "</body></html>",
-            encoding="utf-8",
-        )
+        write_page(folder, name, explorer)
     return serve(folder)
 
 
@@ -363,16 +354,8 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
         assert height() == pytest.approx(held, abs=0.5)
     drag(page, "query", 9, 9)  # the longest numbers
     drag(page, "key k₁", -9, -9)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    overflowing = page.evaluate(
-        """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-            const card = document.querySelector("figure").getBoundingClientRect();
-            const box = element.getBoundingClientRect();
-            return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right
-                || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline");
-        }).map(element => element.outerHTML)"""
-    )
-    assert overflowing == []
+    assert_fits(page, width)
+    assert page.evaluate(OVERFULL) == []
     context.close()
 
 

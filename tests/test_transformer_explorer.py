@@ -5,7 +5,8 @@ import random
 
 import numpy as np
 import pytest
-from test_explorers import COLORS_ON_THE_PAGE, POLICY, WIDTHS, Figure, contrast_of, visit  # noqa: F401
+from explorer_pages import OVERFULL, assert_fits, write_page
+from test_explorers import COLORS_ON_THE_PAGE, WIDTHS, Figure, contrast_of, visit  # noqa: F401
 
 from attnbook.data import number_words
 from attnbook.explorers import TransformerExplorer, write_static
@@ -79,17 +80,7 @@ def site(tmp_path_factory, serve):
     """The address of a site with an explorer far enough down that one must scroll."""
     folder = tmp_path_factory.mktemp("site")
     write_static(folder / "explorers")
-    (folder / "whole.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>whole</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="explorers/explorer.css">'
-        '<link rel="stylesheet" href="explorers/transformer_explorer.css">'
-        '<script type="module" src="explorers/mount.js"></script></head>'
-        f'<body><svg width="1" height="2500"></svg>{TransformerExplorer().html()}<svg width="1" height="2500"></svg>'
-        "</body></html>",
-        encoding="utf-8",
-    )
+    write_page(folder, "whole", TransformerExplorer())
     return serve(folder)
 
 
@@ -298,16 +289,8 @@ def test_nothing_scrolls_sideways_and_the_page_holds_still_at_first(browser, sit
     ask(page, 777_777)
     for part in ("encoder 1, feed-forward", "decoder, next morpheme", "decoder 1, cross-attention"):
         page.get_by_label(part).click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        overflowing = page.evaluate(
-            """() => [...document.querySelectorAll(".explorer-body *:not(.explorer-spoken)")].filter(element => {
-                const card = document.querySelector("figure").getBoundingClientRect();
-                const box = element.getBoundingClientRect();
-                return !element.closest("svg") && box.width && (box.left < card.left || box.right > card.right
-                    || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline");
-            }).map(element => element.outerHTML)"""
-        )
-        assert overflowing == []
+        assert_fits(page, width)
+        assert page.evaluate(OVERFULL) == []
     context.close()
 
 

@@ -1,9 +1,8 @@
-import { body, button, digits, drawOnChange, html, svg } from "./kit.js";
+import { askForm, body, button, digits, drawOnChange, html, svg } from "./kit.js";
 
 const VISIBLE = 0.02; // a thinner link could not be seen
 const NAMED = 0.05; // a smaller weight is not named in the sentence,
 const AT_MOST = 4; // nor are more words than these
-const PATIENCE = 8000; // milliseconds until a kernel that does not answer is taken to be busy
 
 const grouped = (number) => number.toLocaleString("en-US");
 
@@ -140,7 +139,16 @@ function render({ model, el }) {
     links.replaceChildren(...paths.filter(Boolean));
   }
 
-  const form = live ? makeForm(model) : null;
+  const form = live
+    ? askForm(model, {
+        what: "number",
+        label: "Any number below a million",
+        action: "Translate",
+        inputmode: "numeric",
+        maxlength: 40,
+        placeholder: "345678",
+      })
+    : null;
   const note = "In a running notebook you can type any number below a million here, and the model translates it.";
   const side = [
     html("label", { class: "choose" }, html("span", {}, "Number"), select),
@@ -190,50 +198,6 @@ function render({ model, el }) {
   return () => {
     stop();
     form?.close();
-  };
-}
-
-/** "Type any number": ask the kernel, and say what it answered. The translation itself arrives with the traits. */
-function makeForm(model) {
-  const input = html("input", {
-    type: "text",
-    inputmode: "numeric",
-    autocomplete: "off",
-    maxlength: 40,
-    placeholder: "345678",
-  });
-  const answer = html("p", { class: "answer", role: "status" });
-  const submit = html("button", { type: "submit" }, "Translate");
-  const element = html(
-    "form",
-    { class: "ask" },
-    html("label", {}, html("span", {}, "Any number below a million"), input),
-    submit,
-    answer,
-  );
-  let timer;
-  const tell = (text, problem) => {
-    clearTimeout(timer);
-    answer.textContent = text;
-    input.setAttribute("aria-invalid", problem);
-  };
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    tell("Asking the model …", false);
-    timer = setTimeout(
-      () => tell("No answer yet: the kernel may be busy with another cell, or stopped.", false),
-      PATIENCE,
-    );
-    model.send({ number: input.value });
-  });
-  const receive = (message) => tell(message.problem, message.problem !== "");
-  model.on("msg:custom", receive);
-  return {
-    element,
-    close() {
-      clearTimeout(timer);
-      model.off("msg:custom", receive);
-    },
   };
 }
 

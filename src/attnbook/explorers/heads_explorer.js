@@ -1,10 +1,9 @@
-import { bar, body, button, change, digits, drawOnChange, html, svg } from "./kit.js";
+import { askForm, bar, body, button, change, digits, drawOnChange, html, svg } from "./kit.js";
 
 const WHOLE = 65535; // a weight of 1, as the state holds it
 const VISIBLE = 0.02; // a fainter line could not be seen
 const NAMED = 0.05; // a smaller weight is not named in the sentence,
 const AT_MOST = 4; // nor are more tokens than these
-const PATIENCE = 8000; // milliseconds until a kernel that does not answer is taken to be busy
 
 // What a pattern is called where heads are sorted by it, and in the chosen head's list.
 const PATTERNS = {
@@ -267,7 +266,7 @@ function render({ model, el }) {
     active = null;
     change(model, first);
   });
-  const form = live ? makeForm(model) : null;
+  const form = live ? askForm(model, { what: "text", label: "Any sentence", action: "Read", maxlength: 200 }) : null;
   const note = "In a running notebook you can type any sentence here, and the model reads it.";
   body(
     el,
@@ -321,38 +320,6 @@ function onColors(element, call) {
     sizes.disconnect();
     system.removeEventListener("change", call);
     themes.disconnect();
-  };
-}
-
-/** "Type any sentence": ask the kernel, and say what it answered. The weights themselves arrive with the traits. */
-function makeForm(model) {
-  const input = html("input", { type: "text", autocomplete: "off", maxlength: 200 });
-  const answer = html("p", { class: "answer", role: "status" });
-  const submit = html("button", { type: "submit" }, "Read");
-  const element = html("form", { class: "ask" }, html("label", {}, html("span", {}, "Any sentence"), input), submit, answer);
-  let timer;
-  const tell = (text, problem) => {
-    clearTimeout(timer);
-    answer.textContent = text;
-    input.setAttribute("aria-invalid", problem);
-  };
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    tell("Asking the model …", false);
-    timer = setTimeout(
-      () => tell("No answer yet: the kernel may be busy with another cell, or stopped.", false),
-      PATIENCE,
-    );
-    model.send({ text: input.value });
-  });
-  const receive = (message) => tell(message.problem, message.problem !== "");
-  model.on("msg:custom", receive);
-  return {
-    element,
-    close() {
-      clearTimeout(timer);
-      model.off("msg:custom", receive);
-    },
   };
 }
 

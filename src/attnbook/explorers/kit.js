@@ -64,6 +64,41 @@ export function button(text, onClick) {
   return element;
 }
 
+const PATIENCE = 8000; // milliseconds until a kernel that does not answer is taken to be busy
+
+/** A form that asks the kernel, by a message `{ [what]: text }`, and says what is wrong with what was typed. What the
+ * kernel finds arrives with the traits. `attributes` are the text field's. */
+export function askForm(model, { what, label, action, ...attributes }) {
+  const input = html("input", { type: "text", autocomplete: "off", ...attributes });
+  const answer = html("p", { class: "answer", role: "status" });
+  const submit = html("button", { type: "submit" }, action);
+  const element = html("form", { class: "ask" }, html("label", {}, html("span", {}, label), input), submit, answer);
+  let timer;
+  const tell = (text, problem) => {
+    clearTimeout(timer);
+    answer.textContent = text;
+    input.setAttribute("aria-invalid", problem);
+  };
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    tell("Asking the model …", false);
+    timer = setTimeout(
+      () => tell("No answer yet: the kernel may be busy with another cell, or stopped.", false),
+      PATIENCE,
+    );
+    model.send({ [what]: input.value });
+  });
+  const receive = (message) => tell(message.problem, message.problem !== "");
+  model.on("msg:custom", receive);
+  return {
+    element,
+    close() {
+      clearTimeout(timer);
+      model.off("msg:custom", receive);
+    },
+  };
+}
+
 /** A hidden line that screen readers speak. `say` waits until the hand rests, so that a drag is one sentence. */
 export function announcer() {
   const element = html("p", { class: "explorer-spoken", "aria-live": "polite" });

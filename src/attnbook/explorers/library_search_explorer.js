@@ -1,9 +1,8 @@
-import { announcer, bar, body, button, change, digits, drawOnChange, html, namedSlider } from "./kit.js";
+import { announcer, askForm, bar, body, button, change, digits, drawOnChange, html, namedSlider } from "./kit.js";
 
 const COLDEST = -2.5; // powers of ten: the temperature's slider is logarithmic
 const WARMEST = 1;
 const MOST_COPIES = 2;
-const PATIENCE = 8000; // milliseconds until a kernel that does not answer is taken to be busy
 
 // Each scene is a query, or two and how they are mixed, and a temperature.
 const SCENES = {
@@ -136,7 +135,15 @@ function render({ model, el }) {
       });
     }),
   );
-  const form = live ? makeForm(model) : null;
+  const form = live
+    ? askForm(model, {
+        what: "query",
+        label: "a query of your own",
+        action: "Look up",
+        maxlength: 100,
+        placeholder: "the taste of the sea",
+      })
+    : null;
   const note = "In a running notebook you can type a query of your own here.";
   const output = makeOutput(model.get("subjects"));
   const rows = one.map((_, rank) =>
@@ -216,43 +223,6 @@ function render({ model, el }) {
   return () => {
     stop();
     form?.close();
-  };
-}
-
-/** "A query of your own": ask the kernel, and say what it answered. The scores themselves arrive with the traits. */
-function makeForm(model) {
-  const input = html("input", { type: "text", autocomplete: "off", maxlength: 100, placeholder: "the taste of the sea" });
-  const answer = html("p", { class: "answer", role: "status" });
-  const element = html(
-    "form",
-    { class: "own" },
-    html("label", {}, html("span", {}, "a query of your own"), input),
-    html("button", { type: "submit" }, "Look up"),
-    answer,
-  );
-  let timer;
-  const tell = (text, problem) => {
-    clearTimeout(timer);
-    answer.textContent = text;
-    input.setAttribute("aria-invalid", problem);
-  };
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    tell("Asking the model …", false);
-    timer = setTimeout(
-      () => tell("No answer yet: the kernel may be busy with another cell, or stopped.", false),
-      PATIENCE,
-    );
-    model.send({ query: input.value });
-  });
-  const receive = (message) => tell(message.problem, message.problem !== "");
-  model.on("msg:custom", receive);
-  return {
-    element,
-    close() {
-      clearTimeout(timer);
-      model.off("msg:custom", receive);
-    },
   };
 }
 
