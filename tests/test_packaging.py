@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = [Requirement(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if re.match(r"\w", line)]
 PINNED = {re.sub("[-_.]+", "-", pin.name).lower(): pin for pin in PINS}
 COLAB = [Requirement(line) for line in (ROOT / "tests/colab_versions.txt").read_text().splitlines() if line[0] != "#"]
-NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
+NEEDED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["beyond-text"]]]
 
 
 def test_the_environment_is_exact():
