@@ -14,8 +14,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from wrong_answers import scoreboard
 
 from attnbook import exercises
+from attnbook.attention import attend
 from attnbook.exercises import WrongAnswer
 from attnbook.exercises._draws import Draw
+from attnbook.scores import dot
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "notebooks/solutions").glob("*/*.ipynb"))
@@ -61,7 +63,8 @@ def solved():
 
 
 def test_there_are_assignments():
-    assert CHAPTERS[:3] == ["01_fixed_vector", "02_looking_back", "03_score_functions"]
+    names = ["fixed_vector", "looking_back", "score_functions", "queries_keys_values", "why_sqrt_d", "many_heads"]
+    assert CHAPTERS[:6] == [f"{number:02}_{name}" for number, name in enumerate(names, 1)]
 
 
 @every_source
@@ -130,6 +133,14 @@ def test_feedback_on_numbers_does_not_give_ours_away():
         with pytest.raises(WrongAnswer) as caught:
             check(answer)
         assert not re.search(r"2\.8125|4\.5|0\.0469|0\.046875|3/64", str(caught.value))
+    # Nor by how many times ours it is, or how much more.
+    for answer, check in [
+        (0.3, exercises.check_first_share),
+        ((9, 11), exercises.check_two_heads),
+        (5, exercises.check_divisor),
+    ]:
+        with pytest.raises(WrongAnswer, match=r"is not right\.$"):
+            check(answer)
 
 
 def test_a_missing_scale_is_found_whatever_the_seed():
@@ -137,6 +148,28 @@ def test_a_missing_scale_is_found_whatever_the_seed():
     for seed in range(40):
         said = scoreboard.feedback("scaled_dot_score", lambda q, k: q @ k.mT, seed)
         assert "√d were missing" in said
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [
+        ("even_attention", lambda q, k, v: attend(dot(q, k), v)),
+        ("top_look_up", lambda q, k, v, m: _best(q @ k.T, v, m)),
+        ("grouped_attention", lambda q, k, v: attend(dot(q, _shared(q, k)), _shared(q, v))[0]),
+    ],
+)
+def test_a_missing_scale_is_found_behind_a_softmax_too(task, answer):
+    for seed in range(20):
+        assert "√d" in scoreboard.feedback(task, answer, seed)
+
+
+def _best(scores, values, m):
+    best, where = scores.topk(m, dim=-1)
+    return (best.softmax(dim=-1).unsqueeze(-1) * values[where]).sum(dim=-2)
+
+
+def _shared(q, x):
+    return x.repeat_interleave(q.shape[-3] // x.shape[-3], dim=-3)
 
 
 def test_the_table_counts_what_is_rejected_and_named(monkeypatch):

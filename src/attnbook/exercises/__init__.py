@@ -8,36 +8,61 @@ It prints that the answer is right, or raises `WrongAnswer`.
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
+from attnbook.exercises.head_groups import check_grouped_attention, check_merge_heads, check_without_each_head
+from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
+from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes, check_top_look_up
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
+from attnbook.exercises.saturation import check_gradients, check_query_gradient, check_temperature_for
+from attnbook.exercises.scales import check_divisor, check_even_attention, check_score_variance, check_unit_scores
 from attnbook.exercises.score_functions import (
     check_multiplicative,
     check_multiplicative_score,
     check_scaled,
     check_scaled_dot_score,
 )
+from attnbook.exercises.self_attention import check_direction, check_left_out
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
 
 __all__ = [
     "WrongAnswer",
     "check_additive_in_blocks",
     "check_additive_score",
+    "check_comes_back",
     "check_context",
+    "check_direction",
+    "check_divisor",
+    "check_even_attention",
     "check_first_share",
+    "check_gradients",
+    "check_grouped_attention",
+    "check_grouped_parameters",
     "check_last_state",
+    "check_left_out",
     "check_look_back",
     "check_looked_at",
     "check_masked_softmax",
+    "check_merge_heads",
+    "check_multi_head",
     "check_multiplicative",
     "check_multiplicative_score",
+    "check_open_look_up",
     "check_place_weights",
     "check_predicted",
     "check_probe_accuracy",
+    "check_query_gradient",
     "check_read",
     "check_reverse_words",
     "check_scaled",
     "check_scaled_dot_score",
     "check_score_gradient",
+    "check_score_variance",
+    "check_shapes",
+    "check_temperature_for",
+    "check_top_look_up",
+    "check_two_heads",
+    "check_unit_scores",
     "check_weights",
+    "check_without_each_head",
 ]

@@ -68,7 +68,8 @@ def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
             return found
     if name.startswith("the gradient") and not got.any():
         return f"The outputs are right, and yet {name} is zero: what leads to it was cut off from training."
-    for sign in (_sums, _factor, _summand, _places):
+    # What ours times or plus something is gives ours away.
+    for sign in (_sums, _places) if secret else (_sums, _factor, _summand, _places):
         found = sign(name, got.detach().double(), want.detach().double())
         if found:
             return found

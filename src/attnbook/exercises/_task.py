@@ -130,7 +130,7 @@ class Task:
         case = cases[first]
         known = self._known_mistake(cases, got, wrong)
         words = [known or self._unknown(answer, case, got[first], want[first])]
-        if first == 0 and len(cases) > 1 and _diagnosis.same_for_all(got, want):
+        if not known and first == 0 and len(cases) > 1 and _diagnosis.same_for_all(got, want):
             words = ["The result is the same whatever the inputs are. Is it written into the function?"]
         elif first > 0:
             words.append("The plainer inputs before this one came out right.")

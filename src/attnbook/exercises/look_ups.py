@@ -1,0 +1,246 @@
+"""Look-ups with queries, keys and values: by hand, with books off the shelf, and with the best books alone."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnbook.attention import attend
+from attnbook.exercises._by_hand import by_hand, check_numbers
+from attnbook.exercises._draws import Draw
+from attnbook.exercises._outcome import Case
+from attnbook.exercises._task import Mistake, Task
+from attnbook.scores import dot, scaled_dot
+
+Pair = tuple[Tensor, Tensor]
+
+# --- By hand: x (3, 10) asks a source (7, 10), d_k = 4, d_v = 5 -------------------------------------------------------
+
+SHAPES = by_hand(
+    "shapes",
+    ((3, 4), (7, 4), (7, 5), (3, 7), (3, 5)),
+    ("The weights are turned around: they have a row for each query, a column for each key.",
+     ((3, 4), (7, 4), (7, 5), (7, 3), (3, 5))),
+    ("Whoever asks gets an answer: what asks sets the length of the output.",
+     ((3, 4), (7, 4), (7, 5), (3, 7), (7, 5))),
+    ("The output is as wide as what it is made of, and it is values that are averaged.",
+     ((3, 4), (7, 4), (7, 5), (3, 7), (3, 4))),
+    ("Values have a width of their own, d_v. Only queries and keys must be equally wide.",
+     ((3, 4), (7, 4), (7, 4), (3, 7), (3, 4))),
+    ("x and the source have changed places: x asks, and the source is asked.",
+     ((7, 4), (3, 4), (3, 5), (7, 3), (7, 5))),
+    ("This is self-attention, in which x asks itself. Here keys and values come from the source.",
+     ((3, 4), (3, 4), (3, 5), (3, 3), (3, 5))),
+    ("The matrices were turned around: x has a row for each token.",
+     ((4, 3), (4, 7), (5, 7), (3, 7), (5, 3))),
+)  # fmt: skip
+
+# Scores 2 ln 2, 2 ln 3 and 0 at temperature 2; values 6, 12 and 0.
+COMES_BACK = by_hand(
+    "comes_back",
+    8,
+    ("The temperature is missing: these are the weights of the plain dot products.", 132 / 14),
+    ("The scores were multiplied by the temperature; it divides them.", (16 * 6 + 81 * 12) / 98),
+    ("The powers of e are still to be divided by their sum.", 48),
+    ("This is the value of the best key: a hard look-up. A soft one averages all values.", 12),
+    ("This is the plain mean of the values: weight them.", 6),
+    ("These are the weights. What comes back is made of values.", (1 / 3, 1 / 2, 1 / 6)),
+    ("e to the power 0 is 1, and not 0: the third book has a share too.", 48 / 5),
+    ("Divided by √d, as the scaled dot product does. This library has a temperature instead.",
+     (6 * 2**math.sqrt(2) + 12 * 3**math.sqrt(2)) / (2**math.sqrt(2) + 3**math.sqrt(2) + 1)),
+)  # fmt: skip
+
+
+def check_shapes(answer: Any) -> None:
+    """Check the shapes of queries, keys, values, weights and output that were worked out by hand.
+
+    >>> check_shapes([(3, 4), (7, 4), (7, 5), (7, 3), (3, 5)])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: shapes: The weights are turned around: they have a row for each query, ...
+    """
+    check_numbers(SHAPES, answer)
+
+
+def check_comes_back(answer: Any) -> None:
+    """Check the output of a soft look-up that was worked out by hand.
+
+    >>> check_comes_back(12)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: comes_back: This is the value of the best key: a hard look-up. ...
+    """
+    check_numbers(COMES_BACK, answer)
+
+
+# --- Books off the shelf ---------------------------------------------------------------------------------------------
+
+
+def _open(q: Tensor, k: Tensor, v: Tensor, shelf: Tensor, temperature: float) -> Pair:
+    return attend(dot(q, k) / temperature, v, shelf.unsqueeze(-2))
+
+
+def _average(weights: Tensor, values: Tensor) -> Pair:
+    return weights @ values, weights
+
+
+def _hide(scores: Tensor, shelf: Tensor, fill: float = -math.inf) -> Tensor:
+    return scores.masked_fill(~shelf.unsqueeze(-2), fill)
+
+
+def _by_columns(q: Tensor, k: Tensor, v: Tensor, shelf: Tensor, temperature: float) -> Pair:
+    return _average((dot(q, k) / temperature).softmax(dim=-2) * shelf.unsqueeze(-2), v)
+
+
+def _all_books(q: Tensor, k: Tensor, v: Tensor, shelf: Tensor, temperature: float) -> Pair:
+    return attend(dot(q, k) / temperature, v)
+
+
+def _open_cases(draw: Draw) -> list[Case]:
+    n_q, n_k, d, b, d_v = draw.sizes(5)
+    n_k = max(n_k, 4)  # so that some books can stand and some be away
+    q, k = draw.normal(n_q, d), draw.normal(n_k, d)
+    every, some = torch.ones(n_k, dtype=torch.bool), draw.mask(n_k)
+    batch = draw.normal(b, n_q, d), draw.normal(b, n_k, d), draw.normal(b, n_k, d_v)
+    each = "Each batch has one shelf, for all of its queries. Which axis of the scores has no axis in `shelf`?"
+    return [
+        Case("with all books there, and values as wide as keys", (q, k, draw.normal(n_k, d), every, 0.6)),
+        Case("at another temperature", (q, k, draw.normal(n_k, d_v), every, 2.5), "Values may be wider than keys."),
+        Case("with books off the shelf", (q, k, draw.normal(n_k, d_v), some, 0.6), "True means: on the shelf."),
+        Case("near temperature 0", (q, k, draw.normal(n_k, d_v), some, 0.001),
+             "e to the power 1000 overflows, though the weights are ordinary numbers."),
+        Case("on a batch with a shelf each", (*batch, draw.mask(b, n_k), 0.6), each),
+    ]  # fmt: skip
+
+
+FLIPPED = "The shelf is the wrong way round: True means on the shelf, and those books have no weight."
+
+OPEN_LOOK_UP = Task(
+    "open_look_up",
+    _open,
+    _open_cases,
+    (
+        Mistake("Each column sums to 1, each row should: the softmax runs over the keys, dim=-1.", _by_columns),
+        Mistake("The books were taken away after the softmax: they had their share by then, and nobody gets it. The "
+                "rows no longer sum to 1.",
+                lambda q, k, v, shelf, t: _average((dot(q, k) / t).softmax(-1) * shelf.unsqueeze(-2), v)),
+        Mistake("The values were hidden, and the keys were not: books off the shelf still take their share of weight.",
+                lambda q, k, v, shelf, t: attend(dot(q, k) / t, v * shelf.unsqueeze(-1))),
+        Mistake(FLIPPED, lambda q, k, v, shelf, t: _average(_hide(dot(q, k) / t, ~shelf).softmax(-1), v)),
+        Mistake(FLIPPED, lambda q, k, v, shelf, t: _average(_hide(dot(q, k) / t, ~shelf, -1e9).softmax(-1), v)),
+        Mistake("The shelf changes nothing: books off the shelf still get weight.", _all_books),
+        Mistake("A book off the shelf has a score of 0 here, and e to the power 0 is 1: it still gets weight.",
+                lambda q, k, v, shelf, t: attend(_hide(dot(q, k) / t, shelf, 0.0), v)),
+        Mistake("The scores were multiplied by the temperature; it divides.",
+                lambda q, k, v, shelf, t: _open(q, k, v, shelf, 1 / t)),
+        Mistake("The temperature changes nothing.", lambda q, k, v, shelf, t: _open(q, k, v, shelf, 1)),
+        Mistake("The temperature changes nothing. (The scores were divided by √d, which has no part here.)",
+                lambda q, k, v, shelf, t: _open(q, k, v, shelf, math.sqrt(q.shape[-1]))),
+        Mistake("The scores were divided by √d as well. The temperature does all of the dividing here.",
+                lambda q, k, v, shelf, t: _open(q, k, v, shelf, t * math.sqrt(q.shape[-1]))),
+        Mistake("The temperature came in as its square root.",
+                lambda q, k, v, shelf, t: _open(q, k, v, shelf, math.sqrt(t))),
+        Mistake("The temperature came after the softmax: rows of weights that should sum to 1 no longer do.",
+                lambda q, k, v, shelf, t: _average(_open(q, k, v, shelf, 1)[1] / t, v)),
+        Mistake("The keys were averaged. They are there to be compared; values come back.",
+                lambda q, k, v, shelf, t: _open(q, k, k, shelf, t)),
+        Mistake("The keys and values have changed places: the query is compared with the keys.",
+                lambda q, k, v, shelf, t: _open(q, v, k, shelf, t)),
+        Mistake("The two things that are returned have changed places: first the output, then the weights.",
+                lambda q, k, v, shelf, t: _open(q, k, v, shelf, t)[::-1]),
+    ),
+    returns=("the output", "weights"),
+)  # fmt: skip
+
+
+def check_open_look_up(answer: Callable[..., Any], seed: int = 0) -> None:
+    """Check a look-up among the books on the shelf: open_look_up(q, k, v, shelf, temperature) -> output, weights.
+
+    >>> from attnbook.attention import attend
+    >>> def forgets(q, k, v, shelf, temperature):
+    ...     return attend(q @ k.mT / temperature, v)
+    >>> check_open_look_up(forgets)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: open_look_up: The shelf changes nothing: books off the shelf still get weight...
+    """
+    OPEN_LOOK_UP.check(answer, seed)
+
+
+# --- The best books alone --------------------------------------------------------------------------------------------
+
+
+def _top(q: Tensor, k: Tensor, v: Tensor, m: int) -> Tensor:
+    return _top_of(scaled_dot(q, k), v, m)
+
+
+def _top_of(scores: Tensor, v: Tensor, m: int) -> Tensor:
+    best, where = scores.topk(m, dim=-1)
+    return (best.softmax(dim=-1).unsqueeze(-1) * v[where]).sum(dim=-2)
+
+
+def _bottom(scores: Tensor, v: Tensor, m: int) -> Tensor:
+    where = (-scores).topk(m, dim=-1).indices
+    return (scores.gather(-1, where).softmax(dim=-1).unsqueeze(-1) * v[where]).sum(dim=-2)
+
+
+def _top_cases(draw: Draw) -> list[Case]:
+    n_q, n_k, d, d_v = draw.sizes(4, least=5)
+    inputs = draw.normal(n_q, d), draw.normal(n_k, d), draw.normal(n_k, d_v)
+    return [
+        Case("with the best 3", (*inputs, 3)),
+        Case("with the best one alone", (*inputs, 1), "Is `m` used throughout?"),
+        Case("with all books", (*inputs, n_k), "With m = n_k it is plain attention."),
+        Case("with a single query", (inputs[0][:1], *inputs[1:], 4), "There may be a single query."),
+    ]
+
+
+def _kept(scores: Tensor, m: int, fill: float) -> Tensor:
+    best, where = scores.topk(m, dim=-1)
+    return torch.full_like(scores, fill).scatter(-1, where, best)
+
+
+TOP_LOOK_UP = Task(
+    "top_look_up",
+    _top,
+    _top_cases,
+    (
+        Mistake("The right books are chosen, and well weighted. But what comes back are the values of other books.",
+                lambda q, k, v, m: scaled_dot(q, k).topk(m, dim=-1).values.softmax(dim=-1) @ v[:m]),
+        Mistake("Every query gets the first query's books: each chooses for itself.",
+                lambda q, k, v, m: scaled_dot(q, k).topk(m).values.softmax(-1) @ v[scaled_dot(q, k)[0].topk(m)[1]]),
+        Mistake("The softmax came before the choice, and the share of the others is lost: weights should sum to 1 "
+                "over the books that were chosen.",
+                lambda q, k, v, m: _kept(scaled_dot(q, k).softmax(dim=-1), m, 0.0) @ v),
+        Mistake("All books have a part in it: `m` changes nothing.",
+                lambda q, k, v, m: scaled_dot(q, k).softmax(dim=-1) @ v),
+        Mistake("These are the worst books, with the lowest scores.",
+                lambda q, k, v, m: _bottom(scaled_dot(q, k), v, m)),
+        Mistake("√d is missing: the scores are too large, and the best book gets too much.",
+                lambda q, k, v, m: _top_of(dot(q, k), v, m)),
+        Mistake("Divided by d, where its square root is meant.",
+                lambda q, k, v, m: _top_of(dot(q, k) / q.shape[-1], v, m)),
+        Mistake("This is the plain mean of the chosen books. Weight them by the softmax of their scores.",
+                lambda q, k, v, m: v[scaled_dot(q, k).topk(m).indices].mean(dim=-2)),
+        Mistake("The other books have a score of 0 here, and e to the power 0 is 1: they still get weight.",
+                lambda q, k, v, m: _kept(scaled_dot(q, k), m, 0.0).softmax(dim=-1) @ v),
+        Mistake("The chosen scores themselves were used as weights.",
+                lambda q, k, v, m: _kept(scaled_dot(q, k), m, 0.0) @ v),
+        *(Mistake(f"It always takes {fixed} books. Is `m` used throughout?",
+                  lambda q, k, v, m, fixed=fixed: _top(q, k, v, fixed)) for fixed in (1, 2, 3, 4)),
+    ),
+    returns=("the output",),
+)  # fmt: skip
+
+
+def check_top_look_up(answer: Callable[..., Any], seed: int = 0) -> None:
+    """Check a look-up among the best m keys: top_look_up(q, k, v, m), output (n_q, d_v).
+
+    >>> check_top_look_up(lambda q, k, v, m: (q @ k.T / q.shape[-1] ** 0.5).softmax(dim=-1) @ v)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: top_look_up: All books have a part in it: `m` changes nothing...
+    """
+    TOP_LOOK_UP.check(answer, seed)
