@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.assignment not in known:
         print(f"there is no assignment {given.assignment!r}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    limits = Limits(call=given.seconds, whole=8 * given.seconds, sandbox=not given.unsafe)
+    limits = Limits(call=given.seconds, whole=20 * given.seconds, sandbox=not given.unsafe)
     evening = Evening(known[given.assignment], given.course.resolve(), limits)
     try:
         if given.unsafe:

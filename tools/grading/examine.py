@@ -60,10 +60,13 @@ def grade(submission: bytes, source: str, limits: Limits) -> Result:
         handed_in, notes = [], [f"nothing could be graded: {error}"]
     cells = merge(release, handed_in, notes)
     examiner = Examiner(cells, tests, limits, notes)
+    examiner.points = {} if handed_in else dict.fromkeys(tests, 0.0)
     if handed_in:
-        examiner.run()
-    else:
-        examiner.points = dict.fromkeys(tests, 0.0)
+        try:
+            examiner.run()
+        except Exception as error:  # a fault of ours stops nobody's grading
+            notes.append(f"the grader itself failed, please look ({type(error).__name__}: {error})")
+            examiner.points = dict.fromkeys(tests) | examiner.points
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=solved.metadata)
     return Result(examiner.points, nbformat.writes(notebook), notes)
 
@@ -102,6 +105,8 @@ def merge(release: list[NotebookNode], handed_in: list[NotebookNode], notes: lis
         last = name
         mine = ours[name]
         if "nbgrader" not in mine.metadata or mine.metadata.nbgrader.solution:
+            if "attnbook" in cell.source and "attnbook" not in mine.source:
+                notes.append(f"{name} names the library: is it the student's own answer?")
             mine.source = cell.source
         elif mine.source.strip() != cell.source.strip():
             notes.append(f"{name} was changed: ours was used")

@@ -46,8 +46,8 @@ class Limits:
 
     Attributes:
         memory: bytes of address space. Torch alone takes about half a gigabyte.
-        call: seconds for a cell, or for one call of a function.
-        whole: seconds for a submission, started anew or not.
+        call: seconds of the processor for a cell, or for one call of a function; by the clock, three times that.
+        whole: seconds by the clock for a submission, started anew or not.
     """
 
     memory: int = 4 * 2**30
@@ -153,7 +153,7 @@ class Session:
         Raises:
             DiedError: there is none, or none in time.
         """
-        until = min(time.monotonic() + self.limits.call + GRACE + self.begins * STARTING, self.ends)
+        until = min(time.monotonic() + 3 * self.limits.call + GRACE + self.begins * STARTING, self.ends)
         self.begins = False
         try:
             self._write(wire.pack(request), until)
