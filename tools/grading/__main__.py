@@ -60,8 +60,9 @@ class Evening:
         return records.parse(path.read_bytes(), self.key(student)) if path.exists() else None
 
     def examine(self, jobs: int, cluster: str = "") -> None:
-        """Grade what has no result yet, each result a file as soon as it is there."""
-        waiting = [s for s in self.students() if self.kept(s) is None]
+        """Grade what has no result yet, or one that failed through us; each result is a file as soon as it is there."""
+        kept = {s: self.kept(s) for s in self.students()}
+        waiting = [s for s, result in kept.items() if result is None or None in result.points.values()]
         source = self.source.read_text(encoding="utf-8")
         tasks = (joblib.delayed(_named)(s, self.submission(s).read_bytes(), source, self.limits) for s in waiting)
         with _where(jobs, cluster):

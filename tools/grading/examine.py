@@ -77,7 +77,9 @@ def read(submission: bytes) -> list[NotebookNode]:
         raise NotGradedError(f"the file is larger than {LARGEST // 2**20} MiB")
     try:
         notebook = nbformat.reads(submission.decode(), as_version=4)
-        found = [(str(c.cell_type), c.source, dict(c.metadata.get("nbgrader", {})), c.id) for c in notebook.cells]
+        found = [
+            (str(c.cell_type), c.source, dict(c.metadata.get("nbgrader", {})), c.get("id")) for c in notebook.cells
+        ]
     except Exception as error:  # whatever a broken file brings about
         raise NotGradedError(f"the file is not a notebook ({type(error).__name__})") from None
     if not found or len(found) > CELLS or not all(isinstance(source, str) for _, source, _, _ in found):
@@ -85,7 +87,7 @@ def read(submission: bytes) -> list[NotebookNode]:
     cells = []
     for kind, text, graded, name in found:
         make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
-        # Colab writes cells anew: its id stands in the metadata, nbgrader's entry is kept.
+        # In Colab cells lose their ids and keep nbgrader's entry.
         cells.append(make(text, metadata={"from": str(graded.get("grade_id", name))}))
     return cells
 
@@ -111,7 +113,7 @@ def merge(release: list[NotebookNode], handed_in: list[NotebookNode], notes: lis
         elif mine.source.strip() != cell.source.strip():
             notes.append(f"{name} was changed: ours was used")
     if handed_in:
-        gone = [name for name in ours if name not in order]
+        gone = [name for name, mine in ours.items() if name not in order and "nbgrader" in mine.metadata]
         notes += [f"missing: {', '.join(gone)}"] if gone else []
         notes += ["cells stood in another order"] if order != [name for name in ours if name in order] else []
     return after[""] + [cell for name, mine in ours.items() for cell in [mine, *after.get(name, [])]]
@@ -133,16 +135,23 @@ class Examiner:
 
     def run(self) -> None:
         """Give points for every test."""
-        ends = time.monotonic() + self.limits.whole
+        left = self.limits.whole
         for _ in range(STARTS):
-            session = Session(self.limits, ends)
+            if left <= 0:
+                break
+            session = None
             try:
+                session = Session(self.limits, left)
                 self._go_through(session)
                 break
             except DiedError as died:
+                if session is None:
+                    raise RuntimeError(f"a sandbox did not start: {died}") from None
                 self._blame(str(died))
             finally:
-                session.close()
+                if session:
+                    left = session.ends - time.monotonic()
+                    session.close()
         for cell in self.cells:
             if _is_test(cell) and cell.id not in self.points:
                 self._fail(cell, "It was not reached: what came before ended the run.")

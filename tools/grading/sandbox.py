@@ -25,8 +25,13 @@ from grading import wire
 
 HERE = Path(__file__).parent
 LIBRARY = Path(attnbook.__file__).parent
+SLACK = 10  # by the clock, what runs may take so many times as long, as on a busy machine
+STUBBORN = 99  # the worker's code for code that will not be stopped
 GRACE = 3  # seconds beyond a call's own limit, until the worker is killed
 STARTING = 120  # seconds; a cold disk takes its time to give torch
+
+
+TOO_LONG = "it ran longer than it may, and was stopped"
 
 
 class NoSandboxError(RuntimeError):
@@ -46,7 +51,7 @@ class Limits:
 
     Attributes:
         memory: bytes of address space. Torch alone takes about half a gigabyte.
-        call: seconds of the processor for a cell, or for one call of a function; by the clock, three times that.
+        call: seconds of the processor for a cell, or for one call of a function; by the clock, ten times that.
         whole: seconds by the clock for a submission, started anew or not.
     """
 
@@ -125,11 +130,11 @@ def no_new_processes() -> bytes:
 
 
 class Session:
-    """A worker in its sandbox, and the time it has left."""
+    """A worker in its sandbox, and the time it has left (to load torch does not count)."""
 
-    def __init__(self, limits: Limits, ends: float) -> None:
-        self.limits, self.ends = limits, ends
-        self.begins = True
+    def __init__(self, limits: Limits, seconds: float) -> None:
+        self.limits = limits
+        self.ends = time.monotonic() + STARTING
         python = [str(Path(sys.prefix) / "bin/python"), "-u"]
         numbers = [str(limits.memory), str(int(limits.whole)), str(limits.call)]
         if limits.sandbox:
@@ -140,6 +145,13 @@ class Session:
                 self.process = self._start(command, rules.fileno())
         else:
             self.process = self._start([*python, str(HERE / "worker.py"), *numbers])
+
+        self._started(seconds)
+
+    def _started(self, seconds: float) -> None:
+        if self._read(1, self.ends) != b"!":
+            self._died()
+        self.ends = time.monotonic() + seconds
 
     def _start(self, command: list[str], *descriptors: int) -> subprocess.Popen:
         return subprocess.Popen(
@@ -153,8 +165,7 @@ class Session:
         Raises:
             DiedError: there is none, or none in time.
         """
-        until = min(time.monotonic() + 3 * self.limits.call + GRACE + self.begins * STARTING, self.ends)
-        self.begins = False
+        until = min(time.monotonic() + SLACK * self.limits.call + GRACE, self.ends)
         try:
             self._write(wire.pack(request), until)
             reply = wire.unpack(lambda count: self._read(count, until), make_function)
@@ -191,13 +202,15 @@ class Session:
         ready = select.select(readable, writable, [], max(0.0, until - time.monotonic()))
         if not any(ready):
             self.close()
-            raise DiedError("it ran longer than it may, and was stopped")
+            raise DiedError(TOO_LONG)
 
     def _died(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         code = self.process.returncode
         self.close()
+        if code == STUBBORN:
+            raise DiedError(TOO_LONG)
         raise DiedError(f"it ended Python from within (code {code})" if code is not None else "it no longer answers")
 
     def close(self) -> None:
