@@ -17,6 +17,7 @@ from attnbook.explorers.mask_explorer import MaskExplorer
 from attnbook.explorers.patch_explorer import PatchExplorer
 from attnbook.explorers.pattern_explorer import PatternExplorer
 from attnbook.explorers.scale_explorer import ScaleExplorer
+from attnbook.explorers.scene_explorer import SceneExplorer
 from attnbook.explorers.score_explorer import ScoreExplorer
 from attnbook.explorers.speech_explorer import SpeechExplorer
 from attnbook.explorers.transformer_explorer import TransformerExplorer
@@ -35,6 +36,7 @@ __all__ = [
     "PatchExplorer",
     "PatternExplorer",
     "ScaleExplorer",
+    "SceneExplorer",
     "ScoreExplorer",
     "SpeechExplorer",
     "TransformerExplorer",
