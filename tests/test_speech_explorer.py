@@ -110,13 +110,15 @@ def site(tmp_path_factory, serve, explorer):
 
 
 # What is played is noted down: each source's samples, and from where and how long it is heard.
-NOTE = """window.played = [];
+NOTE = """() => {
+window.played = [];
 const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (when, offset, duration) {
     const { sampleRate } = this.buffer;
     window.played.push({ sampleRate, offset, duration, samples: [...this.buffer.getChannelData(0)] });
     return start.call(this, when, offset, duration);
-};"""
+};
+}"""
 
 
 def shown(page):

@@ -117,7 +117,7 @@ function render({ model, el }) {
     const who = index < shown.written.length ? `${nameOf(index)}, number ${index + 1}` : "The end";
     return (
       `${who}: largest weight ${digits(largest)} at ${seconds(time, times.rate)} s, ${place}. ` +
-      `Four fifths of it lie from ${from} to ${to} s.`
+      `Played is ${from} to ${to} s, with four fifths of its weight.`
     );
   }
 

@@ -98,9 +98,10 @@ class SpeechExplorer(Explorer):
         seconds, weights = len(self.sound()) / RATE, self.weights()
         frames = np.frombuffer(base64.b64decode(shown["frames"]), dtype=np.uint8).reshape(-1, shown["bands"])
         above.imshow(frames.T, origin="lower", aspect="auto", cmap="Greys", extent=(0, seconds, 0, RATE / 2000))
-        above.set(title=f"{shown['name']}: the sound", ylabel="band, to 4 kHz", yticks=[])
+        above.set_title(f"{shown['name']}: the sound", pad=18)
+        above.set(ylabel="band, to 4 kHz", yticks=[])
         for digit, (start, stop) in zip(shown["said"], shown["spans"], strict=True):
-            above.text((start + stop) / 2 / RATE, 3.6, str(digit), ha="center", color=COLORS["key"])
+            above.text((start + stop) / 2 / RATE, 4.1, str(digit), ha="center", color=COLORS["key"])
         times = state_times(weights.shape[1]).numpy() / RATE
         width = SHORTENING * HOP / RATE
         for row, name in enumerate([*map(str, shown["written"]), "end"]):
