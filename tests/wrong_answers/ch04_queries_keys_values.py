@@ -389,3 +389,69 @@ def columns(weights, values):
 def eye_on_cpu(weights, values):
     kept = weights * (1 - torch.eye(weights.shape[-1], dtype=weights.dtype))
     return kept / kept.sum(dim=-1, keepdim=True) @ values
+
+
+# --- More of each task -----------------------------------------------------------------------------------------------
+
+
+@BANK.add("open_look_up", "books taken out of the tensors", "keep their places")
+def taken_out(q, k, v, shelf, temperature):
+    weights = torch.softmax(q @ k[shelf].T / temperature, dim=-1)
+    return weights @ v[shelf], weights
+
+
+@BANK.add("open_look_up", "exp without its highest score taken off", "e to the power 1000 overflows")
+def overflows(q, k, v, shelf, temperature):
+    e = torch.exp(q @ k.mT / temperature) * shelf.unsqueeze(-2)
+    weights = e / e.sum(dim=-1, keepdim=True)
+    return weights @ v, weights
+
+
+@BANK.add("open_look_up", "the best book alone", "hard look-up")
+def best_alone(q, k, v, shelf, temperature):
+    scores = (q @ k.mT / temperature).masked_fill(~shelf.unsqueeze(-2), -math.inf)
+    weights = torch.nn.functional.one_hot(scores.argmax(dim=-1), k.shape[-2]).to(q)
+    return weights @ v, weights
+
+
+@BANK.add("open_look_up", "keys set to 0", "score of 0")
+def zero_keys(q, k, v, shelf, temperature):
+    weights = (q @ (k * shelf.unsqueeze(-1)).mT / temperature).softmax(dim=-1)
+    return weights @ v, weights
+
+
+@BANK.add("top_look_up", "a threshold that drops the m-th", "One book too few")
+def threshold(q, k, v, m):
+    scores = q @ k.T / math.sqrt(q.shape[-1])
+    least = scores.sort(dim=-1, descending=True).values[:, m - 1 : m]
+    return scores.masked_fill(scores <= least, -math.inf).softmax(dim=-1) @ v
+
+
+@BANK.add("top_look_up", "the best on average", "best scores on average")
+def on_average(q, k, v, m):
+    scores = q @ k.T / math.sqrt(q.shape[-1])
+    where = scores.mean(dim=0).topk(m).indices
+    return scores[:, where].softmax(dim=-1) @ v[where]
+
+
+@BANK.add("top_look_up", "added up", "without weights")
+def added_up(q, k, v, m):
+    return v[(q @ k.T).topk(m, dim=-1).indices].sum(dim=-2)
+
+
+@BANK.add("direction", "the upper triangle taken off", "one triangle")
+def triangle(x, W_q, W_k):
+    s = (x @ W_q) @ (x @ W_k).T
+    return (s - s.triu()).square().sum() / s.square().sum()
+
+
+@BANK.add("direction", "absolute values", "absolute values")
+def absolute(x, W_q, W_k):
+    s, _, b = parts(x, W_q, W_k)
+    return b.abs().sum() / s.abs().sum()
+
+
+@BANK.add("left_out", "divided by n − 1", "number of the others")
+def by_count(weights, values):
+    own = weights.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+    return (weights @ values - own * values) / (weights.shape[-1] - 1)

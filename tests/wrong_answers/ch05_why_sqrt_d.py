@@ -411,3 +411,91 @@ def column(scores, keys):
 @BANK.add("temperature_for", "float32", "dtype was lost")
 def lost(scores, keys):
     return bisect(scores, keys, looked_at).float()
+
+
+# --- More of each task -----------------------------------------------------------------------------------------------
+
+BANK.value("score_variance", math.sqrt(8) * 18, "√d times a product's variance", "for standard deviations")
+BANK.value("divisor", 8 * math.sqrt(18), "d times a product's standard deviation", "of all of it")
+BANK.value("gradients", (3 / 16, 3 / 32, 3 / 64), "3/16 divided by 2 and by 4", "does not just shrink")
+
+
+@BANK.add("unit_scores", "gain normalised away", "gain changes nothing")
+def gain_too_early(q, k, gain):
+    return normalize(gain * q, dim=-1) @ normalize(k, dim=-1).mT
+
+
+@BANK.add("unit_scores", "only long vectors shortened", "Only vectors longer than 1")
+def clamped(q, k, gain):
+    q = q / q.norm(dim=-1, keepdim=True).clamp(min=1)
+    k = k / k.norm(dim=-1, keepdim=True).clamp(min=1)
+    return gain * q @ k.mT
+
+
+@BANK.add("unit_scores", "standard deviation for the length", "standard deviation")
+def by_deviation(q, k, gain):
+    return gain * (q / q.std(dim=-1, keepdim=True)) @ (k / k.std(dim=-1, keepdim=True)).mT
+
+
+@BANK.add("unit_scores", "a thousandth more than the length", "added to the length")
+def thousandth(q, k, gain):
+    q = q / (q.norm(dim=-1, keepdim=True) + 1e-3)
+    k = k / (k.norm(dim=-1, keepdim=True) + 1e-3)
+    return gain * q @ k.mT
+
+
+@BANK.add("even_attention", "√d on one side, its root on the other", "different numbers")
+def uneven(q, k, v):
+    d = q.shape[-1]
+    weights = ((q / d**0.5) @ (k / d**0.25).mT).softmax(dim=-1)
+    return weights @ v, weights
+
+
+@BANK.add("even_attention", "a logarithm", "logarithm of d")
+def by_logarithm(q, k, v):
+    weights = (q @ k.mT / math.log(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+
+
+@BANK.add("query_gradient", "scale twice", "came in twice")
+def scale_twice(q, k, v, scale):
+    q = q.clone().requires_grad_()
+    ((scale * q @ k.mT).softmax(dim=-1) @ v).sum().backward()
+    return scale * q.grad
+
+
+@BANK.add("query_gradient", "squares of the outputs", "sum of squares")
+def of_squares(q, k, v, scale):
+    q = q.clone().requires_grad_()
+    ((scale * q @ k.mT).softmax(dim=-1) @ v).square().sum().backward()
+    return q.grad
+
+
+@BANK.add("query_gradient", "first number of the outputs", "Only the first number")
+def first_number(q, k, v, scale):
+    q = q.clone().requires_grad_()
+    ((scale * q @ k.mT).softmax(dim=-1) @ v)[..., 0].sum().backward()
+    return q.grad
+
+
+@BANK.add("query_gradient", "detached", "returns None")
+def detached(q, k, v, scale):
+    x = q.clone().requires_grad_()
+    ((scale * x.detach() @ k.mT).softmax(dim=-1) @ v).sum()
+    return x.grad
+
+
+@BANK.add("temperature_for", "the scores' spread", "spread of the scores")
+def spread(scores, keys):
+    return scores.std(dim=-1)
+
+
+@BANK.add("temperature_for", "multiplied by the temperature", "it divides the scores")
+def multiplied(scores, keys):
+    low = torch.full_like(scores[..., 0], 1e-6)
+    high = torch.full_like(scores[..., 0], 1e6)
+    for _ in range(100):
+        middle = (low * high).sqrt()
+        more = looked_at((scores * middle.unsqueeze(-1)).softmax(dim=-1)) > keys
+        high, low = torch.where(more, middle, high), torch.where(more, low, middle)
+    return middle

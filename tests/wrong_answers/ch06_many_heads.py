@@ -388,3 +388,79 @@ def for_good(merged, W_o, h):
 def mean_for_silence(merged, W_o, h):
     parts = summands(merged, W_o, h)
     return (merged @ W_o).unsqueeze(-3) - parts + parts.mean(dim=-3, keepdim=True)
+
+
+# --- More of each task -----------------------------------------------------------------------------------------------
+
+BANK.value("two_heads", (8 * math.log(3), 12 * math.log(3)), "scores for weights", "softmax is missing")
+BANK.value("grouped_parameters", 4 * 48 * 48, "four square matrices", "biases are missing")
+BANK.value("grouped_parameters", 3 * 48 * 49 + 24 * 49, "keys shared, values not", "both shared")
+
+
+@BANK.add("multi_head", "every third column", "every third column")
+def every_third(x, W, W_o, h):
+    q, k, v = (heads_of(part, h) for part in (x @ W).unflatten(-1, (-1, 3)).unbind(dim=-1))
+    return together(attend(q, k, v)) @ W_o
+
+
+@BANK.add("multi_head", "causal", "has no mask")
+def masked(x, W, W_o, h):
+    q, k, v = (heads_of(part, h) for part in (x @ W).chunk(3, dim=-1))
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    scores = scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -math.inf)
+    return together(scores.softmax(dim=-1) @ v) @ W_o
+
+
+@BANK.add("multi_head", "x added", "x was added")
+def residual(x, W, W_o, h):
+    q, k, v = (heads_of(part, h) for part in (x @ W).chunk(3, dim=-1))
+    return x + together(attend(q, k, v)) @ W_o
+
+
+@BANK.add("merge_heads", "joined below each other", "shape of the output")
+def below(x):
+    return torch.cat(list(x.unbind(dim=-3)), dim=-2)
+
+
+@BANK.add("merge_heads", "permute with four axes", "stops with RuntimeError in your line.*Any axes may come before")
+def four_axes(x):
+    return x.permute(0, 2, 1, 3).flatten(-2)
+
+
+@BANK.add("grouped_attention", "a loop with i % g", "in turn")
+def remainder(q, k, v):
+    outputs = []
+    for i in range(q.shape[-3]):
+        j = i % k.shape[-3]
+        outputs.append(attend(q[..., i, :, :], k[..., j, :, :], v[..., j, :, :]))
+    return torch.stack(outputs, dim=-3)
+
+
+@BANK.add("grouped_attention", "parted the wrong way", "taken for each other")
+def parted(q, k, v):
+    g, r, n = k.shape[-3], q.shape[-3] // k.shape[-3], q.shape[-2]
+    output = attend(q.unflatten(-3, (g, r)).flatten(-3, -2), k, v)
+    return output.unflatten(-2, (n, r)).transpose(-3, -2).flatten(-4, -3)
+
+
+@BANK.add("grouped_attention", "tokens brought forward, then reshaped", "Heads and tokens")
+def mixed(q, k, v):
+    g, r = k.shape[-3], q.shape[-3] // k.shape[-3]
+    asked = q.transpose(-3, -2).reshape(*q.shape[:-3], g, r * q.shape[-2], q.shape[-1])
+    return attend(asked, k, v).reshape(q.shape)
+
+
+@BANK.add("without_each_head", "all other heads silent", "alone")
+def others_silent(merged, W_o, h):
+    heads = merged.unflatten(-1, (h, -1))
+    outputs = []
+    for i in range(h):
+        kept = torch.zeros_like(heads)
+        kept[..., i, :] = heads[..., i, :]
+        outputs.append(kept.flatten(-2) @ W_o)
+    return torch.stack(outputs, dim=-3)
+
+
+@BANK.add("without_each_head", "the summand less the whole", "sign of the output")
+def less_the_whole(merged, W_o, h):
+    return summands(merged, W_o, h) - (merged @ W_o).unsqueeze(-3)

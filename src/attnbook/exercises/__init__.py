@@ -7,10 +7,12 @@ It prints that the answer is right, or raises `WrongAnswer`.
 
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
+from attnbook.exercises.best_keys import check_top_look_up
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
-from attnbook.exercises.head_groups import check_grouped_attention, check_merge_heads, check_without_each_head
+from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
-from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes, check_top_look_up
+from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
+from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read

@@ -162,7 +162,7 @@ def _sums(name: str, got: Tensor, want: Tensor) -> str:
 def _factor(name: str, got: Tensor, want: Tensor) -> str:
     size = (want * want).sum()
     ratio = ((got * want).sum() / size).item() if size else 0.0
-    if abs(ratio) < 1e-9 or not near(got, ratio * want):
+    if abs(ratio) < 1e-9 or not near(got / ratio, want):
         return ""
     if abs(ratio + 1) < 1e-6:
         return f"The sign of {name} is wrong everywhere."

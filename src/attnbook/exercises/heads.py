@@ -11,8 +11,11 @@ from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.masks import causal
 
 # ruff: noqa: N803 (the arguments W and W_o are named as in the formula)
+
+AXES = "Any axes may come before the last three: count axes from the end."
 
 # --- By hand: query (ln 3, ln 3), keys (1, 0), (0, 1), values (8, 4), (0, 12); two heads of width 1 -------------------
 
@@ -30,6 +33,7 @@ TWO_HEADS = by_hand(
     ("Divided by √2 in each head. How wide is a head?",
      (8 * ROOT / (ROOT + 1), (4 + 12 * ROOT) / (ROOT + 1))),
     ("The outputs of the heads were added up. They stand side by side.", 16),
+    ("Scores were used as weights: the softmax is missing.", (8 * math.log(3), 12 * math.log(3))),
     ("Each head averaged the other head's numbers of the values.", (10, 2)),
 )  # fmt: skip
 
@@ -47,6 +51,8 @@ GROUPED_PARAMETERS = by_hand(
      2 * 48 * 49 + 2 * 16 * 49),
     ("The output matrix does not become smaller: six heads still hand over eight numbers each.",
      48 * 49 + 3 * 24 * 49),
+    ("This is the layer in which every head has its own keys and values, and the biases are missing.", 4 * 48 * 48),
+    ("Keys and values are both shared.", 3 * 48 * 49 + 24 * 49),
     ("Queries are not shared: each of the six heads asks for itself.", 3 * 24 * 49 + 48 * 49),
     ("Only one of the four layers has its bias.", 2 * 48 * 48 + 2 * 24 * 48 + 48),
     ("A matrix of 48 rows has one bias for each of its columns, so that the shared ones have 24 each.",
@@ -149,6 +155,15 @@ def _per_head(x: Tensor, W: Tensor, W_o: Tensor, h: int) -> Tensor:
     return merge(attend(q, k, v)) @ W_o
 
 
+def _every_third(x: Tensor, W: Tensor, W_o: Tensor, h: int) -> Tensor:
+    return _multi_head(x, W.unflatten(-1, (-1, 3)).mT.flatten(-2), W_o, h)
+
+
+def _causal(x: Tensor, W: Tensor, W_o: Tensor, h: int) -> Tensor:
+    q, k, v = (split(part, h) for part in (x @ W).chunk(3, dim=-1))
+    return merge(scaled_dot_product_attention(q, k, v, causal(x.shape[-2], device=x.device))[0]) @ W_o
+
+
 def _multi_cases(draw: Draw) -> list[Case]:
     n, h, d_head, b, c = draw.sizes(5)
     n, axes = n + 2, "Any axes may come before the last two, also none: count axes from the end."
@@ -194,6 +209,11 @@ MULTI_HEAD = Task(
                 _other(order=(0, 2, 1))),
         Mistake("W was read in the order values, keys, queries.", _other(order=(2, 1, 0))),
         Mistake("W was read head by head. In it come all queries first, then all keys, then all values.", _per_head),
+        Mistake("Of W every third column was taken. In it come all queries first, then all keys, then all values.",
+                _every_third),
+        Mistake("x was added to the output, as a transformer's layer does. The task asks for the attention alone.",
+                lambda x, W, W_o, h: x + _multi_head(x, W, W_o, h)),
+        Mistake("A token may look at earlier ones alone here. The task has no mask.", _causal),
         Mistake("W_o changes nothing.",
                 lambda x, W, W_o, h: _multi_head(x, W, W_o.new_ones(len(W_o)).diag(), h)),
         Mistake("W_o is turned around.", lambda x, W, W_o, h: _multi_head(x, W, W_o.mT, h)),

@@ -1,4 +1,4 @@
-"""Look-ups with queries, keys and values: by hand, with books off the shelf, and with the best books alone."""
+"""Look-ups with queries, keys and values: by hand, and with books off the shelf."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
-from attnbook.scores import dot, scaled_dot
+from attnbook.scores import dot
 
 Pair = tuple[Tensor, Tensor]
 
@@ -90,6 +90,10 @@ def _hide(scores: Tensor, shelf: Tensor, fill: float = -math.inf) -> Tensor:
     return scores.masked_fill(~shelf.unsqueeze(-2), fill)
 
 
+def _hard(scores: Tensor) -> Tensor:
+    return torch.zeros_like(scores).scatter(-1, scores.argmax(dim=-1, keepdim=True), 1)
+
+
 def _by_columns(q: Tensor, k: Tensor, v: Tensor, shelf: Tensor, temperature: float) -> Pair:
     return _average((dot(q, k) / temperature).softmax(dim=-2) * shelf.unsqueeze(-2), v)
 
@@ -148,6 +152,10 @@ OPEN_LOOK_UP = Task(
                 lambda q, k, v, shelf, t: _open(q, k, k, shelf, t)),
         Mistake("The keys and values have changed places: the query is compared with the keys.",
                 lambda q, k, v, shelf, t: _open(q, v, k, shelf, t)),
+        Mistake("This is a hard look-up: the best book has all the weight. A soft one blends.",
+                lambda q, k, v, shelf, t: _average(_hard(_hide(dot(q, k) / t, shelf)), v)),
+        Mistake("The books that are out have no column in the weights any more: they keep their places, with weight 0.",
+                lambda q, k, v, shelf, t: attend(dot(q, k[shelf]) / t, v[shelf])),
         Mistake("The two things that are returned have changed places: first the output, then the weights.",
                 lambda q, k, v, shelf, t: _open(q, k, v, shelf, t)[::-1]),
     ),
@@ -167,80 +175,3 @@ def check_open_look_up(answer: Callable[..., Any], seed: int = 0) -> None:
     attnbook.exercises.WrongAnswer: open_look_up: The shelf changes nothing: books off the shelf still get weight...
     """
     OPEN_LOOK_UP.check(answer, seed)
-
-
-# --- The best books alone --------------------------------------------------------------------------------------------
-
-
-def _top(q: Tensor, k: Tensor, v: Tensor, m: int) -> Tensor:
-    return _top_of(scaled_dot(q, k), v, m)
-
-
-def _top_of(scores: Tensor, v: Tensor, m: int) -> Tensor:
-    best, where = scores.topk(m, dim=-1)
-    return (best.softmax(dim=-1).unsqueeze(-1) * v[where]).sum(dim=-2)
-
-
-def _bottom(scores: Tensor, v: Tensor, m: int) -> Tensor:
-    where = (-scores).topk(m, dim=-1).indices
-    return (scores.gather(-1, where).softmax(dim=-1).unsqueeze(-1) * v[where]).sum(dim=-2)
-
-
-def _top_cases(draw: Draw) -> list[Case]:
-    n_q, n_k, d, d_v = draw.sizes(4, least=5)
-    inputs = draw.normal(n_q, d), draw.normal(n_k, d), draw.normal(n_k, d_v)
-    return [
-        Case("with the best 3", (*inputs, 3)),
-        Case("with the best one alone", (*inputs, 1), "Is `m` used throughout?"),
-        Case("with all books", (*inputs, n_k), "With m = n_k it is plain attention."),
-        Case("with a single query", (inputs[0][:1], *inputs[1:], 4), "There may be a single query."),
-    ]
-
-
-def _kept(scores: Tensor, m: int, fill: float) -> Tensor:
-    best, where = scores.topk(m, dim=-1)
-    return torch.full_like(scores, fill).scatter(-1, where, best)
-
-
-TOP_LOOK_UP = Task(
-    "top_look_up",
-    _top,
-    _top_cases,
-    (
-        Mistake("The right books are chosen, and well weighted. But what comes back are the values of other books.",
-                lambda q, k, v, m: scaled_dot(q, k).topk(m, dim=-1).values.softmax(dim=-1) @ v[:m]),
-        Mistake("Every query gets the first query's books: each chooses for itself.",
-                lambda q, k, v, m: scaled_dot(q, k).topk(m).values.softmax(-1) @ v[scaled_dot(q, k)[0].topk(m)[1]]),
-        Mistake("The softmax came before the choice, and the share of the others is lost: weights should sum to 1 "
-                "over the books that were chosen.",
-                lambda q, k, v, m: _kept(scaled_dot(q, k).softmax(dim=-1), m, 0.0) @ v),
-        Mistake("All books have a part in it: `m` changes nothing.",
-                lambda q, k, v, m: scaled_dot(q, k).softmax(dim=-1) @ v),
-        Mistake("These are the worst books, with the lowest scores.",
-                lambda q, k, v, m: _bottom(scaled_dot(q, k), v, m)),
-        Mistake("√d is missing: the scores are too large, and the best book gets too much.",
-                lambda q, k, v, m: _top_of(dot(q, k), v, m)),
-        Mistake("Divided by d, where its square root is meant.",
-                lambda q, k, v, m: _top_of(dot(q, k) / q.shape[-1], v, m)),
-        Mistake("This is the plain mean of the chosen books. Weight them by the softmax of their scores.",
-                lambda q, k, v, m: v[scaled_dot(q, k).topk(m).indices].mean(dim=-2)),
-        Mistake("The other books have a score of 0 here, and e to the power 0 is 1: they still get weight.",
-                lambda q, k, v, m: _kept(scaled_dot(q, k), m, 0.0).softmax(dim=-1) @ v),
-        Mistake("The chosen scores themselves were used as weights.",
-                lambda q, k, v, m: _kept(scaled_dot(q, k), m, 0.0) @ v),
-        *(Mistake(f"It always takes {fixed} books. Is `m` used throughout?",
-                  lambda q, k, v, m, fixed=fixed: _top(q, k, v, fixed)) for fixed in (1, 2, 3, 4)),
-    ),
-    returns=("the output",),
-)  # fmt: skip
-
-
-def check_top_look_up(answer: Callable[..., Any], seed: int = 0) -> None:
-    """Check a look-up among the best m keys: top_look_up(q, k, v, m), output (n_q, d_v).
-
-    >>> check_top_look_up(lambda q, k, v, m: (q @ k.T / q.shape[-1] ** 0.5).softmax(dim=-1) @ v)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    attnbook.exercises.WrongAnswer: top_look_up: All books have a part in it: `m` changes nothing...
-    """
-    TOP_LOOK_UP.check(answer, seed)

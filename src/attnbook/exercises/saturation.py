@@ -26,6 +26,7 @@ GRADIENTS = by_hand(
     ("These are squares of the weights. The other key takes part too.", tuple(w * w for w in FIRST)),
     ("This is the trace 1 − Σ w², which counts both keys.", tuple(2 * w * (1 - w) for w in FIRST)),
     ("The weight of the first key is a factor too.", tuple((1 - w) ** 2 for w in FIRST)),
+    ("Only the first of the three is right: the gradient does not just shrink as 1/s.", (3 / 16, 3 / 32, 3 / 64)),
     ("The sign is turned around: a larger score brings more of the first value.", tuple(w * (w - 1) for w in FIRST)),
     ("3 to the power 4 is 81: a score of 4 ln 3 is not four times one of ln 3 in its weight.",
      (3 / 16, 6 / 49, 12 / 169)),
@@ -65,6 +66,12 @@ def _of_query(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 def _with(made: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     """The query's gradient with another gradient of the scores, made of weights and u."""
     return lambda q, k, v, scale: scale * made(*_parts(q, k, v, scale)) @ k
+
+
+def _of_squares(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    w, _ = _parts(q, k, v, scale)
+    u = 2 * (w @ v) @ v.mT
+    return scale * (w * (u - (w * u).sum(dim=-1, keepdim=True))) @ k
 
 
 def _query_cases(draw: Draw) -> list[Case]:
@@ -111,6 +118,10 @@ QUERY_GRADIENT = Task(
         Mistake("This is the gradient's length. The task asks for the gradient itself.",
                 lambda q, k, v, c: _of_query(q, k, v, c).norm(dim=-1)),
         Mistake("The sign is turned around.", lambda q, k, v, c: -_of_query(q, k, v, c)),
+        Mistake("The scale came in twice on the way back.", lambda q, k, v, c: c * _of_query(q, k, v, c)),
+        Mistake("This is the gradient of a sum of squares. The loss is the sum of the outputs.", _of_squares),
+        Mistake("Only the first number of each output was added up: the loss is the sum of all.",
+                lambda q, k, v, c: _of_query(q, k, v[..., :1], c)),
         Mistake("The plain mean of the u was taken off; it is weighted.",
                 _with(lambda w, u: w * (u - u.mean(dim=-1, keepdim=True)))),
     ),
@@ -151,10 +162,10 @@ def _temperature(scores: Tensor, keys: float) -> Tensor:
     return _search(scores, keys)
 
 
-def _wrong_way(scores: Tensor, keys: float, end: float) -> Tensor:
-    """Where a search from 1/end to end arrives that takes the other half each time."""
+def _wrong_half(scores: Tensor, keys: float, up: float, down: float) -> Tensor:
+    """Where a search from 1 on arrives that always goes `up` when it should go down, and `down` when up."""
     at_one = scores.softmax(dim=-1)
-    return torch.where(_keys(at_one) > keys, at_one.new_tensor(end), at_one.new_tensor(1 / end))
+    return torch.where(_keys(at_one) > keys, at_one.new_tensor(up), at_one.new_tensor(down))
 
 
 def _temperature_cases(draw: Draw) -> list[Case]:
@@ -189,8 +200,12 @@ TEMPERATURE_FOR = Task(
         Mistake("One temperature for all queries, at which they look at so many keys on average: each query should "
                 "have its own.",
                 lambda scores, keys: _search(scores, keys, lambda w: _keys(w).mean().expand_as(w[..., 0]))),
-        *(Mistake("The search goes on in the wrong half: a higher temperature looks at more keys, a lower at fewer.",
-                  lambda scores, keys, end=end: _wrong_way(scores, keys, end)) for end in (1e2, 1e3, 1e4, 1e5, 1e6)),
+        *(Mistake("The search runs to an end of its range: each step keeps the wrong half. A higher temperature looks "
+                  "at more keys, and it divides the scores.",
+                  lambda scores, keys, up=up, down=1 / up: _wrong_half(scores, keys, up, down))
+          for up in (1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)),
+        Mistake("This is the spread of the scores. The temperature should depend on `keys` too.",
+                lambda scores, keys: scores.std(dim=-1)),
         Mistake("This counts keys by 1 / Σ w², the sum of squares. The task asks for e to the entropy.",
                 lambda scores, keys: _search(scores, keys, lambda w: 1 / w.square().sum(dim=-1))),
         Mistake("There is a 1/√n or the like in it that the task does not have: the scores are used as they are.",
