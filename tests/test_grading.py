@@ -161,7 +161,7 @@ BOUND_LOOP = "while True:\n    try:\n        while True: pass\n    except BaseEx
 
 def kinds(outside):
     """What is handed in, by kind: how many, a function of a number that makes it, its points, and what is said."""
-    places = [f"{outside}/**/*", "/root/**/*.db", "/home/**", f"{ROOT}/notebooks/**", f"{ROOT}/tests/**", "/etc/passwd"]
+    places = [f"{outside}/**/*", f"{Path.home()}/*", f"{ROOT}/notebooks/**", f"{ROOT}/tests/**", "/etc/passwd"]
     targets = [f"{outside}/sentinel", f"{ROOT}/README.md", f"{sandbox.LIBRARY}/scores.py", "/grading/wire.py", "/usr/x"]
     read, write = READ.format(places=places), WRITE.format(places=targets)
     right = ["return q @ k.mT / q.shape[-1] ** 0.5", "return (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5",
@@ -233,12 +233,17 @@ def graded(tmp_path_factory):
                 late = "LATE_" * (number == 1)
                 name = f"{kind.replace('-', '')}{i}_{late}{1000 + number}_{7 * number}_{ASSIGNMENT}.ipynb"
                 file.writestr(name, content if isinstance(content, bytes) else text(content))
-    before = state_of(outside / "sources", ROOT / "tools", ROOT / "src/attnbook/exercises") | {
-        outside / "sentinel": b"mine", ROOT / "README.md": (ROOT / "README.md").read_bytes()
-    }  # fmt: skip
+    before = state_of(outside / "sources")
     arguments = [ASSIGNMENT, "--from", str(archive), "--course", str(course), "--sources", str(outside / "sources")]
     assert evening.main([*arguments, "--jobs", "2", "--seconds", "5"]) == 0
-    assert {path: path.read_bytes() for path in before} == before
+    assert state_of(outside / "sources") == before
+    for path in (
+        outside / "sentinel",
+        ROOT / "README.md",
+        sandbox.LIBRARY / "scores.py",
+        ROOT / "tools/grading/wire.py",
+    ):
+        assert path.read_text(encoding="utf-8") != "changed"
     with (course / "grades" / ASSIGNMENT / "grades.csv").open() as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     return rows, names, made, course, arguments
