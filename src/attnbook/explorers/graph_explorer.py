@@ -38,7 +38,7 @@ class GraphExplorer(Explorer):
     layer = Unicode().tag(sync=True)
     node = Int(0).tag(sync=True)
     head = Int(EVERY_HEAD).tag(sync=True)
-    edges = List().tag(sync=True)
+    edges = List(List(Int())).tag(sync=True)
 
     name = "graph_explorer"
     caption = "A node and those it looks at: the thicker a line, the larger the weight. Edges can be cut and drawn."
@@ -110,7 +110,7 @@ class GraphExplorer(Explorer):
         for i, (place, label) in enumerate(zip(places, labels, strict=True)):
             chosen = {"boxstyle": "round", "facecolor": "white", "edgecolor": INK if i == self.node else QUIET,
                       "linewidth": 2.5 if i == self.node else 0.6}  # fmt: skip
-            ax.text(*place, label, ha="center", va="center", color=INK, bbox=chosen)
+            ax.text(place[0], place[1], label, ha="center", va="center", color=INK, bbox=chosen)
         right, asked = self.right()
         ax.set(title=f"{self.layer}: {right} of {asked} right", xlim=(-0.6, 5.6), ylim=(4.6, -0.6))
         ax.set_axis_off()

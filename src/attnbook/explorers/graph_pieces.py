@@ -41,7 +41,7 @@ def look_up_piece() -> dict[str, Any]:
     keys = range(EXPLORED_KEYS)
     layers = {}
     for kind in EXPLORED:
-        model = trained("look-up", kind).double()
+        model: Any = trained("look-up", kind).double()
         layers[kind] = _stored(model.layer, x.double()) | _predictor(model.predict, "none")
     return {
         "labels": [*(f"{NAMES[i]}?" for i in keys), *(f"{NAMES[i]}={contents[i]}" for i in keys)],
@@ -63,7 +63,7 @@ def digits_piece() -> dict[str, Any]:
     edges = with_strangers(near, len(x), STRANGERS, torch.Generator().manual_seed(0))
     layers = {}
     for kind in EXPLORED:
-        model = trained("digits", kind).double()
+        model: Any = trained("digits", kind).double()
         layers[kind] = _stored(model.layers[0], elu(model.read(x.double()))) | _predictor(model.predict, "elu")
     return {
         "labels": [f"a {graph.labels[node]}" for node in nodes],
