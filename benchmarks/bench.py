@@ -59,14 +59,17 @@ def groups() -> tuple[Group, ...]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="short lengths, one round, no compiler")
-    arguments.add_argument("--only", default="", help="groups whose name contains this word; writes no results")
+    arguments.add_argument("--only", default="", help="measure only groups whose name contains this word, and put them "
+                           "in the place of what was measured of them before")  # fmt: skip
     arguments.add_argument("--output", type=Path, help="write the results there instead")
     given = arguments.parse_args()
     torch.set_num_threads(1)
     chosen = tuple(group for group in groups() if given.only in group.name)
     results = measure(chosen, given.quick)
     print(report.tell(results))
-    for path in [given.output] if given.output else RESULTS if not (given.quick or given.only) else []:
+    if given.only and not given.quick:
+        results = merge(json.loads(RESULTS[0].read_text()), results)
+    for path in [given.output] if given.output else RESULTS if not given.quick else []:
         path.write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -95,6 +98,21 @@ def measure(chosen: tuple[Group, ...], quick: bool) -> dict[str, Any]:
     results["goals"] = report.goals(results)
     results["minutes"] = round((time.perf_counter() - start) / 60, 1)
     return results
+
+
+def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Old results, with the groups measured anew in their places. Ratios compare within a group, so within one run."""
+    anew = {row["group"] for row in new["rows"]}
+    merged = old | {"setting": new["setting"]}
+    for part in ("rows", "accuracy"):
+        merged[part] = [row for row in old[part] if row["group"] not in anew] + new[part]
+    order = [group["name"] for group in old["groups"]]
+    merged["rows"].sort(key=lambda row: order.index(row["group"]))
+    merged["accuracy"].sort(key=lambda row: order.index(row["group"]))
+    merged["ratios"] = report.ratios(merged["rows"], groups())
+    merged["growth"] = report.growth(merged["rows"], groups())
+    merged["goals"] = report.goals(merged)
+    return merged
 
 
 def _accuracy(chosen: tuple[Group, ...], quick: bool) -> list[dict[str, Any]]:

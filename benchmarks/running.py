@@ -22,7 +22,7 @@ class Limits:
     """How much a call may take, and how long a length's rounds may last."""
 
     memory_bytes: int = 12 * 2**30
-    call_seconds: float = 15.0
+    call_seconds: float = 30.0
     rounds_seconds: float = 8.0
     most_rounds: int = 9
 
@@ -67,7 +67,7 @@ def run(group: Group, limits: Limits, say: Callable[[Row], None]) -> list[Row]:
             rows.append(row)
         if present:
             turn = sum(row.pop("first_seconds") for row in present)
-            rounds = min(max(1, int(limits.rounds_seconds / turn)), limits.most_rounds)
+            rounds = min(max(2, int(limits.rounds_seconds / turn)), limits.most_rounds)
             times = time_in_turn(calls, rounds)
             for row in present:
                 row["seconds"] = times[row["method"]]
@@ -110,4 +110,4 @@ def _too_much(rows: list[Row], method: Method, n: int, limits: Limits) -> Row:
 def _next(measured: list[tuple[int, float]], n: int) -> float:
     last, value = measured[-1]
     power = growth_exponent(*zip(*measured[-2:], strict=True)) if len(measured) > 1 else 2.0
-    return value * (n / last) ** max(power, 1.0)
+    return value * (n / last) ** min(max(power, 1.0), 2.0)  # a single hiccup is no growth

@@ -196,3 +196,32 @@ def test_no_memory_is_a_reason_and_another_error_is_none():
     assert row["left_out"] == "no memory: DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         running.run(group(broken), running.Limits(), lambda row: None)
+
+
+def test_one_group_measured_again_takes_the_place_of_the_old():
+    anew = {part: [row for row in RESULTS[part] if row["group"] == "exact"] for part in ("rows", "accuracy")}
+    anew["rows"] = [
+        row | {"seconds": [2 * s for s in row["seconds"]]} if "seconds" in row else row for row in anew["rows"]
+    ]
+    anew |= {"setting": RESULTS["setting"]}
+    merged = bench.merge(RESULTS, anew)
+    others = [row for row in RESULTS["rows"] if row["group"] != "exact"]
+    assert [row for row in merged["rows"] if row["group"] != "exact"] == others
+    assert [row for row in merged["rows"] if row["group"] == "exact"] == anew["rows"] != []
+    assert merged["ratios"] == RESULTS["ratios"]  # all of the group took twice as long
+    assert merged["goals"] == RESULTS["goals"]
+
+
+def test_a_goal_that_was_left_out_is_not_met():
+    rows = [
+        {key: row[key] for key in ("group", "method", "n")} | {"left_out": "would take 99 s"}
+        if (row["group"], row["n"]) == ("exact", 8192)
+        else row
+        for row in RESULTS["rows"]
+    ]
+    goals = report.goals(RESULTS | {"rows": rows})
+    (memory,) = [goal for goal in goals if "blockwise's memory" in goal["goal"]]
+    assert (memory["measured"], memory["met"]) == (None, False)
+    assert "NOT MET exact, n = 8192: blockwise's memory / dense weights: left out" in report.tell(
+        RESULTS | {"goals": goals}
+    )
