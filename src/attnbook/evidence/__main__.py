@@ -7,6 +7,7 @@ import sys
 
 from attnbook.evidence import (
     features,
+    graph,
     heads,
     heads_pruned,
     influence,
@@ -14,8 +15,11 @@ from attnbook.evidence import (
     retrieval,
     scale,
     score_functions,
+    speech,
+    speech_clips,
     transformer,
     translation,
+    vision,
 )
 
 EXPERIMENTS = (
@@ -29,6 +33,10 @@ EXPERIMENTS = (
     retrieval,
     scale,
     influence,
+    speech_clips,
+    speech,
+    graph,
+    vision,
 )
 PARTS = {"results": "recompute", "checkpoints": "train_checkpoint"}
 
