@@ -161,7 +161,7 @@ BOUND_LOOP = "while True:\n    try:\n        while True: pass\n    except BaseEx
 
 def kinds(outside):
     """What is handed in, by kind: how many, a function of a number that makes it, its points, and what is said."""
-    places = [f"{outside}/**/*", f"{Path.home()}/*", f"{ROOT}/notebooks/**", f"{ROOT}/tests/**", "/etc/passwd"]
+    places = [f"{outside}/**/*", f"{Path.home()}/*", f"{ROOT}/notebooks/*", f"{ROOT}/tests/*", "/etc/passwd"]
     targets = [f"{outside}/sentinel", f"{ROOT}/README.md", f"{sandbox.LIBRARY}/scores.py", "/grading/wire.py", "/usr/x"]
     read, write = READ.format(places=places), WRITE.format(places=targets)
     right = ["return q @ k.mT / q.shape[-1] ** 0.5", "return (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5",
@@ -268,9 +268,12 @@ def test_nothing_was_found_written_or_reached(graded):
     for student_id, kind in names.items():
         if kind in ("read", "write", "network", "bomb"):
             seen += 1
-            done = (course / "autograded" / student_id / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").read_text()
-            assert not re.search(r"WROTE|CONNECTED|FOUND [1-9]", done.split('"outputs"', 1)[1].replace("print(", ""))
-            assert {"read": "FOUND 0", "write": "OSError", "network": "OSError", "bomb": "Permission"}[kind] in done
+            path = course / "autograded" / student_id / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+            cells = nbformat.read(path, as_version=4).cells
+            done = str([cell.outputs for cell in cells if cell.cell_type == "code"])
+            assert not re.search("WROTE|CONNECTED|FOUND [1-9]", done)
+            said = {"read": "FOUND 0", "write": "OSError", "network": "unreachable", "bomb": "not permitted"}[kind]
+            assert said in done
     assert seen == 13
 
 
