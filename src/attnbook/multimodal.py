@@ -44,7 +44,7 @@ class PictureReader(nn.Module):
         patch_size: int,
         *,
         pooled: bool = False,
-        d_model: int = 48,
+        d_model: int = 44,
         num_heads: int = 2,
         image_layers: int = 1,
         text_layers: int = 2,
