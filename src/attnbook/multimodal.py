@@ -53,7 +53,7 @@ class PictureReader(nn.Module):
         for name, value in (("num_words", num_words), ("num_answers", num_answers), ("patch_size", patch_size)):
             check_count(name, value)
         attention = lambda: MultiHeadAttention(d_model, num_heads)  # noqa: E731
-        self.patch_size, self.pooled = patch_size, pooled
+        self.patch_size, self.pooled, self.num_heads = patch_size, pooled, num_heads
         self.patch, self.patch_places = nn.Linear(patch_size**2, d_model), LearnedPositions(num_patches, d_model)
         self.word, self.word_places = nn.Embedding(num_words, d_model), LearnedPositions(length, d_model)
         self.image = Encoder([EncoderLayer(attention(), 2 * d_model) for _ in range(image_layers)])

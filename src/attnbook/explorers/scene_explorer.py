@@ -73,7 +73,7 @@ class SceneExplorer(Explorer):
         super().__init__(
             weights=base64.b64encode(packed).decode(),
             tensors=[[name, *tensor.shape] for name, tensor in state.items()],
-            heads=self.model.text.layers[0].cross_attention.num_heads,
+            heads=self.model.num_heads,
             bank=_bank(),
             names=list(names),
             question=[WORDS.index(word) for word in question],
