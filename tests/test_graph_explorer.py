@@ -193,6 +193,9 @@ def test_the_page_holds_still_and_nothing_scrolls_sideways(browser, site, width)
     page.locator(".explorer-body").wait_for()
     height = lambda: page.locator("figure").bounding_box()["height"]  # noqa: E731
     held = height()
+    assert page.locator(".explorer-body").evaluate(
+        "body => body.firstElementChild.offsetHeight <= parseFloat(getComputedStyle(body).minBlockSize)"
+    ), "needs more than the place that the style holds before it starts"
     for name in ("All want one key", "Each its own", "All alike", "Cut or draw edges", "Cut all"):
         page.get_by_role("button", name=name).tap()
         assert height() == pytest.approx(held, abs=0.5)
