@@ -11,7 +11,19 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 
 # A module imports from lower floors and from its own package; nothing below imports floor 5. Packages count as one.
 FLOORS = {
-    0: {"_checks", "scores", "masks", "positions", "data", "training", "costs", "measuring", "reach", "leaks", "patches"},
+    0: {
+        "_checks",
+        "scores",
+        "masks",
+        "positions",
+        "data",
+        "training",
+        "costs",
+        "measuring",
+        "reach",
+        "leaks",
+        "patches",
+    },
     1: {"attention"},
     2: {"multihead", "efficient"},
     3: {"seq2seq", "transformer"},
