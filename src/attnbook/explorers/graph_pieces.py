@@ -35,7 +35,11 @@ def pieces() -> dict[str, dict[str, Any]]:
 
 
 def look_up_piece() -> dict[str, Any]:
-    """Six queries above six keys; every query sees every key and wants the content of the one with its name."""
+    """Six queries above six keys; every query sees every key and wants the content of the one with its name.
+
+    >>> look_up_piece()["labels"][:6]
+    ['A?', 'B?', 'C?', 'D?', 'E?', 'F?']
+    """
     nodes, wanted = draw_look_ups(torch.Generator().manual_seed(5), 1, EXPLORED_KEYS)
     x, contents = nodes[0], wanted[0].tolist()
     keys = range(EXPLORED_KEYS)
@@ -55,7 +59,11 @@ def look_up_piece() -> dict[str, Any]:
 
 
 def digits_piece() -> dict[str, Any]:
-    """Five digits of the test and the five nearest of each; everyone sees 3 nearest, 5 strangers and itself."""
+    """Five digits of the test and the five nearest of each; everyone sees 3 nearest, 5 strangers and itself.
+
+    >>> len(digits_piece()["edges"]) == 30 * (3 + 5)
+    True
+    """
     graph = DigitGraph(EXPLORED_STRANGERS, EXPLORED_SEED)
     nodes = torch.cat([_nearest_of_the_test(graph, label) for label in CLASSES])
     x = graph.x[nodes]
@@ -89,6 +97,10 @@ def run_stored(piece: dict[str, Any], kind: str, edges: list[list[int]]) -> tupl
     Returns:
         all edges (2, n_edges), with those from a node to itself where the piece has them; weights (h, n_edges);
         and logits (n, classes).
+
+    >>> piece = look_up_piece()
+    >>> [tuple(part.shape) for part in run_stored(piece, "GATv2", piece["edges"])]
+    [(2, 36), (1, 36), (12, 6)]
     """
     n, stored = len(piece["labels"]), piece["layers"][kind]
     loops = [[i, i] for i in range(n)] if piece["loops"] else []
