@@ -94,7 +94,7 @@ def assert_shows(page, made):
     assert [float(text) for text in shown] == pytest.approx(weights[1:], abs=0.00501)
     tints = page.locator(".tint").evaluate_all("els => els.map(el => Number(el.style.opacity))")
     assert tints == pytest.approx([w / max(weights[1:]) for w in weights[1:]], abs=1e-4)
-    widths = page.locator(".row .fill").evaluate_all("els => els.map(el => parseFloat(el.style.inlineSize) / 100)")
+    widths = page.locator(".answer .fill").evaluate_all("els => els.map(el => parseFloat(el.style.inlineSize) / 100)")
     assert widths == pytest.approx(made.probabilities(), abs=1e-4)
 
 

@@ -146,7 +146,7 @@ function render({ model, el }) {
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const share = bar();
     const number = html("span", { class: "number" });
-    const row = html("div", { class: "row" }, html("span", {}, String(digit)), share.element, number);
+    const row = html("div", { class: "answer" }, html("span", {}, String(digit)), share.element, number);
     answers.append(row);
     return { row, share, number };
   });
