@@ -48,6 +48,11 @@ class Utterance:
         sound: (n,), samples from −1 to 1, `RATE` a second.
         spans: (len(digits), 2), the first sample of each digit and the one behind its last.
         voice: who said it, one of `VOICES`.
+
+    >>> said = Utterance((7,), torch.zeros(900), torch.tensor([[100, 800]]), "en-us+f3")
+    >>> begin, end = said.spans[0]
+    >>> said.sound[begin:end].shape
+    torch.Size([700])
     """
 
     digits: tuple[int, ...]
