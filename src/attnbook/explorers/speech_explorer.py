@@ -35,7 +35,7 @@ class SpeechExplorer(Explorer):
     >>> from attnbook.evidence.speech import build
     >>> said = speak((4, 2), "en-us+f3", torch.Generator().manual_seed(0))
     >>> SpeechExplorer(build("attention").eval(), {"two digits": said}).weights().shape[1]
-    19
+    16
     """
 
     utterances = List(Dict()).tag(sync=True)
