@@ -178,7 +178,7 @@ def kinds(outside):
         "colab": (4, lambda i: as_colab_writes_it(student(code=right[i])), FULL, "^graded$"),
         "loop-cell": (3, lambda i: student(more="while True: pass"), FULL, "a cell took longer than 5 seconds"),
         "loop-call": (3, lambda i: student(code="while True: pass"), NUMBERS, "an answer took longer than 5 s"),
-        "loop-bound": (2, lambda i: student(more=BOUND_LOOP), FULL, r"cell \d+: it ran longer than it may"),
+        "loop-bound": (2, lambda i: student(more=BOUND_LOOP), FULL, "longer than (it may|5 seconds)"),
         "memory": (2, lambda i: student(code="x = bytearray(20 * 2**30)"), NUMBERS, "^graded$"),
         "memory-torch": (2, lambda i: student(more="x = torch.ones(20 * 2**30)"), FULL, "^graded$"),
         "exit-cell": (3, lambda i: student(more="import os; os._exit(0)"), FULL, "it ended Python from within"),
@@ -195,7 +195,7 @@ def kinds(outside):
         "checks": (3, lambda i: student(code=WRONG, more=CHEAT_CHECKS), NUMBERS, "^graded$"),
         "allclose": (3, lambda i: student(code=WRONG, more=CHEAT_TORCH), NUMBERS, "^graded$"),
         "subclass": (2, lambda i: with_source(CODE, CHEAT_TENSOR, student()), NUMBERS, "^graded$"),
-        "message": (2, lambda i: student(code=right[i], more=CHEAT_MESSAGE), NUMBERS, "not one of ours"),
+        "message": (2, lambda i: student(code=right[i], more=CHEAT_MESSAGE), FULL, "not one of ours"),
         "answers": (3, lambda i: with_source(CODE, CHEAT_ANSWER, student()), NOTHING + 2, "names the library"),
         "read": (4, lambda i: student(code=WRONG, more=read), NUMBERS, "^graded$"),
         "write": (4, lambda i: student(code=WRONG, more=write), NUMBERS, "^graded$"),
@@ -271,7 +271,8 @@ def test_nothing_was_found_written_or_reached(graded):
             path = course / "autograded" / student_id / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
             cells = nbformat.read(path, as_version=4).cells
             done = str([cell.outputs for cell in cells if cell.cell_type == "code"])
-            assert not re.search("WROTE|CONNECTED|FOUND [1-9]", done)
+            # What lies in the sandbox's own /tmp is thrown away; that nothing outside has changed `graded` has checked.
+            assert not re.search("WROTE (?!/tmp/)|CONNECTED|FOUND [1-9]", done)
             said = {"read": "FOUND 0", "write": "OSError", "network": "unreachable", "bomb": "not permitted"}[kind]
             assert said in done
     assert seen == 13
@@ -448,7 +449,9 @@ def test_the_sandbox_holds_python_and_nothing_else():
         ours = {Path(place).parts[1] for place in (sys.prefix, sys.base_prefix, str(sandbox.LIBRARY))}
         assert set(root.split()) <= ours | {"bin", "dev", "etc", "grading", "lib", "lib64", "proc", "tmp", "usr"}
         assert not re.search("TOKEN|SECRET|PROXY|PASS", variables, re.IGNORECASE)
-        assert temporary == "[]"
+        # Where this checkout lies below /tmp, the way to its environment does too.
+        below = {place.parts[2] for place in map(Path, (sys.prefix, sandbox.LIBRARY)) if place.parts[1] == "tmp"}
+        assert temporary == str(sorted(below))
         for source, error in [("os.fork()", "PermissionError"), ("open('/grading/x', 'w')", "OSError"),
                               ("import subprocess; subprocess.run(['ls'])", "PermissionError"),
                               ("import attnbook.exercises.weights", "ModuleNotFoundError")]:  # fmt: skip

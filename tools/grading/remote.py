@@ -27,7 +27,9 @@ class Remote:
             raise self.error
         wants = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
         if torch.autograd._profiler_enabled():
-            self._take_as_much(args)
+            value = self._taking_as_much(args)
+            if not wants:
+                return value
         if not wants:
             return self.call(args, [])["value"]
         sent: list[Any] = [None, False]
@@ -60,11 +62,16 @@ class Remote:
     def _function(self, number: int) -> "Remote":
         return Remote(self.session, number)
 
-    def _take_as_much(self, args: tuple) -> None:
-        """Hold for a moment as much memory as the call took in the sandbox, for `peak_bytes` to see."""
-        peak = self.call(args, [], measure=True).get("peak")
+    def _taking_as_much(self, args: tuple) -> Any:
+        """The value, and for a moment as much memory as the call took in the sandbox, for `peak_bytes` to see.
+
+        The inputs do not come back, as they do from other calls: here they would count.
+        """
+        reply = self.call(args, [], measure=True)
+        peak = reply.get("peak")
         if isinstance(peak, int):
             torch.empty(max(0, min(peak, 2**32)), dtype=torch.uint8)
+        return reply.get("value")
 
 
 class _Bridge(torch.autograd.Function):

@@ -83,7 +83,9 @@ class Worker:
             if measure:
                 from attnbook.measuring import peak_bytes
 
-                return {"value": None, "args": [], "peak": peak_bytes(lambda: self.functions[function](*args))}
+                values = []
+                peak = peak_bytes(lambda: values.append(self.functions[function](*args)))
+                return {"value": values[0], "args": [], "peak": peak}
             value = self.functions[function](*args)
         parts = value if isinstance(value, tuple | list) else [value]
         self.graph = list(parts), [args[place] for place in wants]
