@@ -5,6 +5,7 @@ The site is served from a folder below the server's root, so that an address tha
 
 import contextlib
 import json
+import random
 import re
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def scroll_through(page: Page) -> None:
         await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
         scrollTo({ top: 0, behavior: "instant" });
     }""")
-    page.wait_for_function("() => !document.querySelector('[data-explorer] > .explorer-still')")
+    page.wait_for_function("() => !document.querySelector('[data-explorer] > .explorer-still')", timeout=30_000)
 
 
 # --- What the files say ----------------------------------------------------------------------------------------------
@@ -427,7 +428,7 @@ def _all_but_three(places: list[str]) -> set[str]:
 
 
 def _use_all(page: Page, spared: Set[str] = frozenset()) -> None:
-    """Use each control that is not spared, those of the explorers forwards, backwards and forwards, until each answers.
+    """Use each control that is not spared, those of the explorers in several orders, until each has answered.
 
     One round is not enough: a choice that is made already, or a button that resets, has something to do only after
     another control was used. And a busy machine may answer late, so that the later rounds wait longer. A search leaves
@@ -441,12 +442,13 @@ def _use_all(page: Page, spared: Set[str] = frozenset()) -> None:
     rest = sorted((place for place in places if place not in searches), key=late.__contains__)
     idle = dict.fromkeys(rest, "")
     _use_each(page, rest, idle)
-    for backwards in (True, False):
+    for number in range(8):
         if idle:
             page.keyboard.press("Escape")  # a dialog that opened late
             order = _places(page, f"[data-explorer] :is({CONTROLS})")
             _use_each(page, [place for place in idle if place not in order], idle, patience=PATIENCE)
-            _use_again(page, order[::-1] if backwards else order, idle)
+            shuffled = random.Random(number).sample(order, len(order))
+            _use_again(page, [order[::-1], order][number] if number < 2 else shuffled, idle)
     idle |= dict.fromkeys(searches, "a search that is gone")
     _use_each(page, searches, idle)
     dead = [description for description in idle.values() if description]
@@ -479,6 +481,7 @@ def _use_again(page: Page, places: list[str], idle: dict[str, str]) -> None:
             with contextlib.suppress(PlaywrightTimeout):
                 if control.is_visible() and control.is_enabled():
                     _use(page, control)
+                    page.wait_for_timeout(40)  # the next one may be drawn anew
         elif _answers(page, control, PATIENCE):
             del idle[place]
         else:
