@@ -5,13 +5,13 @@ The site is served from a folder below the server's root, so that an address tha
 
 import contextlib
 import json
-import random
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from os.path import commonpath
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -428,7 +428,7 @@ def _all_but_three(places: list[str]) -> set[str]:
 
 
 def _use_all(page: Page, spared: Set[str] = frozenset()) -> None:
-    """Use each control that is not spared, those of the explorers in several orders, until each has answered.
+    """Use each control that is not spared, those of the explorers forwards, backwards, and then each after others.
 
     One round is not enough: a choice that is made already, or a button that resets, has something to do only after
     another control was used. And a busy machine may answer late, so that the later rounds wait longer. A search leaves
@@ -442,13 +442,15 @@ def _use_all(page: Page, spared: Set[str] = frozenset()) -> None:
     rest = sorted((place for place in places if place not in searches), key=late.__contains__)
     idle = dict.fromkeys(rest, "")
     _use_each(page, rest, idle)
-    for number in range(8):
-        if idle:
-            page.keyboard.press("Escape")  # a dialog that opened late
-            order = _places(page, f"[data-explorer] :is({CONTROLS})")
-            _use_each(page, [place for place in idle if place not in order], idle, patience=PATIENCE)
-            shuffled = random.Random(number).sample(order, len(order))
-            _use_again(page, [order[::-1], order][number] if number < 2 else shuffled, idle)
+    if idle:
+        page.keyboard.press("Escape")  # a dialog that opened late
+        order = _places(page, f"[data-explorer] :is({CONTROLS})")
+        _use_each(page, [place for place in idle if place not in order], idle, patience=PATIENCE)
+        _use_again(page, order[::-1], idle)
+        for place in list(idle):
+            near = sorted(order, key=lambda other: len(commonpath([other, place])), reverse=True)
+            if _answers_after_another(page, place, near[:80]):
+                del idle[place]
     idle |= dict.fromkeys(searches, "a search that is gone")
     _use_each(page, searches, idle)
     dead = [description for description in idle.values() if description]
@@ -474,7 +476,7 @@ def _use_again(page: Page, places: list[str], idle: dict[str, str]) -> None:
     What was chosen stays chosen (no Escape): some buttons are there to undo just that.
     """
     for place in places:
-        control = _control_at(page, place) if idle else None
+        control = _control_at(page, place)
         if control is None:
             continue
         if place not in idle:
@@ -486,6 +488,22 @@ def _use_again(page: Page, places: list[str], idle: dict[str, str]) -> None:
             del idle[place]
         else:
             idle[place] = _describe(control)
+
+
+def _answers_after_another(page: Page, place: str, others: list[str]) -> bool:
+    """Whether a control answers when one of the others was used before, and another choice was made in its group."""
+    for other in others:
+        _use_again(page, [other], {})
+        control = _control_at(page, place)
+        if other == place or control is None or not control.is_enabled():
+            continue
+        sibling = control.evaluate_handle("""e => e.ariaPressed === "true" && [...e.parentElement.children].find(
+            (other) => other.matches("button:enabled[aria-pressed=false]")) || null""").as_element()
+        if sibling:
+            sibling.click()
+        if _answers(page, control, patience=500):
+            return True
+    return False
 
 
 def _describe(control: ElementHandle) -> str:
