@@ -51,6 +51,7 @@ def run(path):
             errors.append((cell.id, error))
         if graded.get("grade"):
             points[cell.id] = earned
+    torch.set_printoptions(profile="default")  # what a cell changed, the tests after this one must not meet
     return points, names, errors
 
 
