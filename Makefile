@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments grade evidence checkpoints bench requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments repository grade evidence checkpoints bench requirements clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 
 assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutions
 	@$(BIN)/python tools/make_assignments.py
+
+repository: $(PACKAGE)  ## Make a fork name itself: URL=https://github.com/ORG/NAME goes into all notebooks and pages
+	@$(BIN)/python tools/stamp_repository.py "$(URL)"
 
 grade: $(PACKAGE)  ## Grade what students handed in: ASSIGNMENT=03_score_functions FROM=a folder, or an LMS's zip
 	@PYTHONPATH=tools OMP_NUM_THREADS=1 $(BIN)/python -m grading "$(ASSIGNMENT)" $(if $(FROM),--from "$(FROM)") $(if $(COURSE),--course "$(COURSE)") $(if $(CLUSTER),--cluster "$(CLUSTER)") $(if $(UNSAFE),--unsafe)

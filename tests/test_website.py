@@ -31,7 +31,8 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 MAX_PAGE_BYTES = 1_500_000
-COLAB = "https://colab.research.google.com/github/paying-attention/paying-attention/blob/main"
+REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+COLAB = f"https://colab.research.google.com/github{urlsplit(REPOSITORY['url']).path}/blob/{REPOSITORY['branch']}"
 DESK = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-read", "clipboard-write"]}
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
