@@ -107,7 +107,7 @@ function render({ model, el }) {
 
   /** What is shown, in words. */
   function sentence(index) {
-    if (index === null) return "Purple: the moments that were looked at, for all digits together. Choose a digit.";
+    if (index === null) return "The bars: the moments that were looked at, for all digits together. Choose a digit.";
     const weights = shown.weights[index];
     const largest = Math.max(...weights);
     const time = middle(weights.indexOf(largest));
