@@ -500,6 +500,16 @@ def test_each_assignments_solution_gets_full_points_through_the_sandbox(path):
     assert result.points == {c.id: c.metadata.nbgrader.points for c in graded if c.cell_type == "code"}
 
 
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_each_assignment_untouched_gets_nothing_through_the_sandbox(path):
+    source = path.read_text(encoding="utf-8")
+    untouched = nbformat.writes(evening.records.student_version(nbformat.reads(source, as_version=4)))
+    result = grade(untouched.encode(), source, Limits(call=60, whole=300))
+    assert result.points
+    assert set(result.points.values()) == {0}
+    assert result.notes == []
+
+
 def test_without_bubblewrap_it_refuses(monkeypatch):
     monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
     with pytest.raises(NoSandboxError, match="apt-get install bubblewrap"):

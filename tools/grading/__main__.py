@@ -1,10 +1,12 @@
 """`make grade`: an evening's grading in one command, which may be broken off and called again."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import joblib
@@ -104,13 +106,17 @@ def _named(student: str, content: bytes, source: str, limits: Limits) -> tuple[s
     return student, grade(content, source, limits)
 
 
-def _where(jobs: int, cluster: str) -> joblib.parallel_config:
+@contextlib.contextmanager
+def _where(jobs: int, cluster: str) -> Iterator[None]:
+    """Let joblib work in processes of this machine, or on a cluster."""
     if not cluster:
-        return joblib.parallel_config("loky", n_jobs=jobs)
+        with joblib.parallel_config("loky", n_jobs=jobs):
+            yield
+        return
     from distributed import Client
 
-    client = Client(cluster)
-    return joblib.parallel_config("dask", client=client)
+    with Client(cluster) as client, joblib.parallel_config("dask", client=client):
+        yield
 
 
 def main(arguments: list[str] | None = None) -> int:
