@@ -8,11 +8,14 @@ It prints that the answer is right, or raises `WrongAnswer`.
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
 from attnbook.exercises.best_keys import check_top_look_up
+from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
+from attnbook.exercises.next_tokens import check_cut_examples
+from attnbook.exercises.nucleus import check_nucleus
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
@@ -25,14 +28,18 @@ from attnbook.exercises.score_functions import (
     check_scaled_dot_score,
 )
 from attnbook.exercises.self_attention import check_direction, check_left_out
+from attnbook.exercises.token_losses import check_token_loss
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
 
 __all__ = [
     "WrongAnswer",
     "check_additive_in_blocks",
     "check_additive_score",
+    "check_cache_bytes",
+    "check_cache_mask",
     "check_comes_back",
     "check_context",
+    "check_cut_examples",
     "check_direction",
     "check_divisor",
     "check_even_attention",
@@ -49,7 +56,9 @@ __all__ = [
     "check_multi_head",
     "check_multiplicative",
     "check_multiplicative_score",
+    "check_nucleus",
     "check_open_look_up",
+    "check_open_pairs",
     "check_place_weights",
     "check_predicted",
     "check_probe_accuracy",
@@ -62,6 +71,7 @@ __all__ = [
     "check_score_variance",
     "check_shapes",
     "check_temperature_for",
+    "check_token_loss",
     "check_top_look_up",
     "check_two_heads",
     "check_unit_scores",

@@ -68,6 +68,8 @@ def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
             return found
     if name.startswith("the gradient") and not got.any():
         return f"The outputs are right, and yet {name} is zero: what leads to it was cut off from training."
+    if want.dtype is torch.bool:
+        return _truths(name, got, want)
     # What ours times or plus something is gives ours away.
     for sign in (_sums, _places) if secret else (_sums, _factor, _summand, _places):
         found = sign(name, got.detach().double(), want.detach().double())
@@ -81,6 +83,12 @@ def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
 
 def _first(name: str) -> str:
     return name[0].upper() + name[1:]
+
+
+def _truths(name: str, got: Tensor, want: Tensor) -> str:
+    wrong = (got ^ want).nonzero().tolist()
+    at = f", first at {wrong[0]}, where {bool(want[tuple(wrong[0])])} is right" if wrong[0] else ""
+    return f"{_first(name)} is wrong at {len(wrong)} of {want.numel()} places{at}."
 
 
 def _different_numbers(name: str, got: Any, want: Any, secret: bool) -> str:
@@ -125,6 +133,8 @@ def _device(name: str, got: Tensor, want: Tensor) -> str:
 def _dtype(name: str, got: Tensor, want: Tensor) -> str:
     if got.dtype == want.dtype:
         return ""
+    if want.dtype is torch.bool:
+        return f"The dtype of {name} is {got.dtype}, and torch.bool is asked for: True and False, no numbers."
     return f"The dtype of {name} is {got.dtype}, and {want.dtype} is asked for: the dtype was lost."
 
 

@@ -1,0 +1,175 @@
+"""Masks and caches: pairs that stay open, bytes that wait, and who may see what a cache holds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnbook.exercises._by_hand import by_hand, check_numbers
+from attnbook.exercises._draws import Draw
+from attnbook.exercises._outcome import Case
+from attnbook.exercises._task import Mistake, Task
+from attnbook.masks import causal, padding
+
+# --- By hand: causal and padding, 5 true tokens filled up to 7; the cache of 6 layers, 5 heads of 16, 1,000 tokens ----
+
+OPEN_PAIRS = by_hand(
+    "open_pairs",
+    1 + 2 + 3 + 4 + 5 + 5 + 5,
+    ("This is the causal mask alone: filling is still among the keys.", 28),
+    ("This is the padding mask alone: queries still see their future.", 35),
+    ("Here the rows of filling are closed too. The mask hides filling as keys; its own rows stay.", 15),
+    ("The diagonal is closed here. A token may see itself.", 0 + 1 + 2 + 3 + 4 + 5 + 5),
+    ("The diagonal is one place too far: a query sees the key behind it.", 2 + 3 + 4 + 5 + 5 + 5 + 5),
+    ("These are the pairs that are hidden.", 49 - 25),
+    ("Nothing is hidden here.", 49),
+    ("Both masks are joined by `or` here: one that allows is not enough.", 28 + 35 - 25),
+)
+
+# Keys and values · 6 layers · 5 heads · 16 numbers · 1,000 tokens · 4 bytes.
+CACHE_BYTES = by_hand(
+    "cache_bytes",
+    2 * 6 * 5 * 16 * 1000 * 4,
+    ("This is half of it. Keys and values both wait, and a float32 has 32 bits.", 6 * 5 * 16 * 1000 * 4),
+    ("These are numbers. How many bytes does each take?", 2 * 6 * 5 * 16 * 1000),
+    ("These are numbers, and those of the keys (or of the values) alone.", 6 * 5 * 16 * 1000),
+    ("This is one layer's cache.", 2 * 5 * 16 * 1000 * 4),
+    ("This is one head's cache.", 2 * 6 * 16 * 1000 * 4),
+    ("The heads are counted twice: the width of 16 is that of one head already, and all five have it.",
+     2 * 6 * 5 * 5 * 16 * 1000 * 4),
+    ("These are bits.", 2 * 6 * 5 * 16 * 1000 * 32),
+    ("The queries are counted too. Nobody asks an old query again.", 3 * 6 * 5 * 16 * 1000 * 4),
+    ("This is what one token leaves, or all of it in thousands of bytes. Bytes of all 1,000 tokens are asked for.",
+     2 * 6 * 5 * 16 * 4),
+    ("The weights are counted too. They are used and forgotten; only keys and values wait.",
+     2 * 6 * 5 * 16 * 1000 * 4 + 6 * 5 * 1000 * 1000 * 4),
+    ("These are the weights, a number for each pair of tokens. The keys and values wait.", 6 * 5 * 1000 * 1000 * 4),
+    ("These are kilobytes; bytes are asked for.", 2 * 6 * 5 * 16 * 1000 * 4 / 1024),
+    ("These are megabytes; bytes are asked for.", 2 * 6 * 5 * 16 * 1000 * 4 / 10**6),
+)  # fmt: skip
+
+
+def check_open_pairs(answer: Any) -> None:
+    """Check the number of pairs that a causal and a padding mask leave open together.
+
+    >>> check_open_pairs(28)
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: open_pairs: This is the causal mask alone: filling is still among the keys.
+    """
+    check_numbers(OPEN_PAIRS, answer)
+
+
+def check_cache_bytes(answer: Any) -> None:
+    """Check the bytes that the keys and values of a text take.
+
+    >>> check_cache_bytes(480_000)
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: cache_bytes: These are numbers, and those of the keys (or of the values) alone.
+    """
+    check_numbers(CACHE_BYTES, answer)
+
+
+# --- Texts of unequal length, filled up in front, whose earlier tokens lie in a cache --------------------------------
+
+
+def _triangle(lengths: Tensor, n_q: int, n_k: int, ahead: int = 0) -> Tensor:
+    """The causal mask, with the diagonal so many places too far."""
+    return torch.ones(n_q, n_k, dtype=torch.bool, device=lengths.device).tril(n_k - n_q + ahead)
+
+
+def _true(lengths: Tensor, n_k: int) -> Tensor:
+    """The keys that are no filling, which stands in front: (b, 1, n_k)."""
+    return padding(lengths, n_k).flip(-1)
+
+
+def _cache_mask(lengths: Tensor, n_q: int, n_k: int) -> Tensor:
+    return causal(n_q, n_k, device=lengths.device) & _true(lengths, n_k)
+
+
+def _other(
+    allowed: Callable[[Tensor, int, int], Tensor] = _triangle,
+    true: Callable[[Tensor, int], Tensor] = _true,
+) -> Callable[[Tensor, int, int], Tensor]:
+    """The mask with another triangle, or other keys that count as true."""
+    return lambda lengths, n_q, n_k: allowed(lengths, n_q, n_k) & true(lengths, n_k)
+
+
+def _rows(lengths: Tensor, n_q: int, n_k: int) -> Tensor:
+    """Filling hidden as queries in place of keys."""
+    return _triangle(lengths, n_q, n_k) & _true(lengths, n_k)[..., n_k - n_q :].mT
+
+
+def _cache_cases(draw: Draw) -> list[Case]:
+    b, n_q, past = draw.sizes(3, least=3)
+    n_k = n_q + past
+    lengths = torch.cat([torch.tensor([n_k - 2, n_q - 1]), draw.whole(1, n_k - 1, b - 2)])
+    ends = torch.cat([torch.tensor([n_k, 0]), draw.whole(1, n_k, b - 2)])
+    return [
+        Case("", (lengths, n_q, n_k)),
+        Case("with one new token", (lengths, 1, n_k), "The newest token stands at the last key."),
+        Case("with nothing in the cache", (lengths, n_k, n_k), "Then there are as many queries as keys."),
+        Case("with a full and an empty text", (ends, n_q, n_k), "A length may be 0, and it may be n_k."),
+        Case("on a batch of one", (lengths[:1], n_q, n_k), "A batch may hold one text."),
+    ]
+
+
+TOP_LEFT = "The triangle lies at the top left. The queries are the newest tokens: at which key does the first of them \
+stand?"
+
+CACHE_MASK = Task(
+    "cache_mask",
+    _cache_mask,
+    _cache_cases,
+    (
+        Mistake(TOP_LEFT, _other(lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k, n_q - n_k))),
+        Mistake("Off by one: a query sees one key of its future.",
+                _other(lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k, 1))),
+        Mistake("Off by one: a query does not see itself. It may.",
+                _other(lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k, -1))),
+        Mistake("The filling was looked for at the end; here it stands in front.", _other(true=padding)),
+        Mistake("The filling is not hidden: lengths changes nothing.",
+                lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k).expand(len(lengths), -1, -1)),
+        Mistake("The future is not hidden: this is the padding mask alone.",
+                lambda lengths, n_q, n_k: _true(lengths, n_k).expand(-1, n_q, -1)),
+        Mistake("The future is not hidden: this is the padding mask alone, one row for all queries.",
+                lambda lengths, n_q, n_k: _true(lengths, n_k)),
+        Mistake("Turned around: True where a query may *not* attend.",
+                lambda lengths, n_q, n_k: ~_cache_mask(lengths, n_q, n_k)),
+        Mistake("A pair is open if one of the two masks allows it. Both must.",
+                lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k) | _true(lengths, n_k)),
+        Mistake("Only filling can be seen: one of the two masks is turned around.",
+                _other(true=lambda lengths, n_k: ~_true(lengths, n_k))),
+        Mistake("Only the future can be seen: one of the two masks is turned around.",
+                _other(lambda lengths, n_q, n_k: ~_triangle(lengths, n_q, n_k))),
+        Mistake("Queries see themselves and their future: the triangle is the other one.",
+                _other(lambda lengths, n_q, n_k: ~_triangle(lengths, n_q, n_k, -1))),
+        Mistake("Filling is hidden as queries, in rows. It should be hidden as keys.", _rows),
+        Mistake("lengths was taken for the amount of filling. It counts the true tokens.",
+                _other(true=lambda lengths, n_k: _true(n_k - lengths, n_k))),
+        Mistake("One key of filling is left open, next to the true ones: off by one.",
+                _other(true=lambda lengths, n_k: _true((lengths + 1).clamp(max=n_k), n_k))),
+        Mistake("The first true token is hidden with the filling: off by one.",
+                _other(true=lambda lengths, n_k: _true((lengths - 1).clamp(min=0), n_k))),
+        Mistake("The length of the first text serves for all.",
+                _other(true=lambda lengths, n_k: _true(lengths[:1].expand(len(lengths)), n_k))),
+        Mistake("The length of the longest text serves for all.",
+                _other(true=lambda lengths, n_k: _true(lengths.max().expand(len(lengths)), n_k))),
+    ),
+    returns=("the mask",),
+)  # fmt: skip
+
+
+def check_cache_mask(answer: Callable[..., Any], seed: int = 0) -> None:
+    """Check a mask for new tokens behind a cache: cache_mask(lengths, n_q, n_k), bool, (b, n_q, n_k).
+
+    >>> def longest(lengths, n_q, n_k):
+    ...     return _cache_mask(lengths.max().expand(len(lengths)), n_q, n_k)
+    >>> check_cache_mask(longest)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    attnbook.exercises.WrongAnswer: cache_mask: The length of the longest text serves for all....
+    """
+    CACHE_MASK.check(answer, seed)
