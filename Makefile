@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments repository grade evidence checkpoints bench requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments scoreboard repository grade evidence checkpoints bench requirements clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
 	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
@@ -55,7 +55,7 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_exercise_pages.py
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup tests/test_website.py
 
@@ -65,8 +65,11 @@ lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
 
-assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutions
-	@$(BIN)/python tools/make_assignments.py
+assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutions; COURSE=course for a variant of your own
+	@$(BIN)/python $(if $(COURSE),tools/course_variant.py "$(COURSE)",tools/make_assignments.py)
+
+scoreboard: $(PACKAGE)  ## Count anew which wrong answers the exercises' feedback rejects and names, for the website
+	@cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m wrong_answers.scoreboard
 
 repository: $(PACKAGE)  ## Make a fork name itself: URL=https://github.com/ORG/NAME goes into all notebooks and pages
 	@$(BIN)/python tools/stamp_repository.py "$(URL)"

@@ -122,7 +122,7 @@ def solution_lines():
 @every_wrong
 @pytest.mark.parametrize("seed", scoreboard.SEEDS)
 def test_a_wrong_answer_is_rejected_and_its_mistake_is_named_without_the_solution(wrong, seed):
-    said = scoreboard.feedback(wrong.task, wrong.answer, seed)
+    said = scoreboard.said(wrong, seed)
     assert said, "not rejected"
     assert re.search(wrong.names, said, re.DOTALL), said
     ours = re.sub("`.+`", "", said)  # a line of the learner's own is quoted so
@@ -183,6 +183,12 @@ def test_the_table_counts_what_is_rejected_and_named(monkeypatch):
     n = len(bank)
     row = {"task": "first_share", "answers": n + 2, "rejected": n + 1, "named": n}
     assert scoreboard.scoreboard() == [{"chapter": "ch01_fixed_vector"} | row]
+
+
+def test_the_published_table_is_that_of_this_bank():
+    assert scoreboard.RESULTS.read_text(encoding="utf-8") == scoreboard.stored(scoreboard.scoreboard()), (
+        "run make scoreboard"
+    )
 
 
 # --- The engine ------------------------------------------------------------------------------------------------------

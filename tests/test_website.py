@@ -37,14 +37,26 @@ DESK = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-r
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
 
-def _toc_pages() -> list[str]:
+def _toc_pages() -> tuple[list[str], list[str]]:
+    """The pages that the table of contents lists, and those that it folds under one of them."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    return ["index.html", "search.html"] + [f"{name}.html" for name in [toc["root"], *chapters]]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    below = [glob for chapter in chapters for section in chapter.get("sections", []) for glob in section.values()]
+    folded = [
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for glob in below
+        for path in sorted(ROOT.glob(f"{glob}.ipynb"))
+    ]
+    names = [toc["root"], *(chapter["file"] for chapter in chapters)]
+    return ["index.html", "search.html"] + [f"{name}.html" for name in names], [f"{name}.html" for name in folded]
 
 
-PAGES = _toc_pages()
+LISTED, FOLDED = _toc_pages()
+PAGES = LISTED + FOLDED
+# The pages of exercises are made alike, of notebooks that are tested one by one; two of them are opened in a browser.
+OPENED = [*LISTED, FOLDED[0], FOLDED[-1]]
 each_page = pytest.mark.parametrize("name", PAGES)
+each_opened_page = pytest.mark.parametrize("name", OPENED)
 
 
 # --- The site and its browser ----------------------------------------------------------------------------------------
@@ -70,12 +82,12 @@ class Visit:
     bytes_at_first: int = 0
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=OPENED)
 def at_desk(request: pytest.FixtureRequest, site: str, browser: Browser) -> Iterator[Visit]:
     yield from _read_through(browser, DESK, site, request.param)
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=OPENED)
 def by_phone(request: pytest.FixtureRequest, site: str, browser: Browser) -> Iterator[Visit]:
     yield from _read_through(browser, PHONE, site, request.param)
 
@@ -124,7 +136,8 @@ def scroll_through(page: Page) -> None:
     page.evaluate("""async () => {
         for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
             scrollTo({ top: y, behavior: "instant" });
-            await new Promise((done) => setTimeout(done, 30));
+            // Two frames: a busy browser must notice what came near before the page moves on.
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
         }
         await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
         scrollTo({ top: 0, behavior: "instant" });
@@ -353,12 +366,12 @@ def test_pictures_keep_their_white_card_in_the_dark(at_desk: Visit) -> None:
     assert set(cards) <= {"rgb(255, 255, 255),none"}
 
 
-@each_page
+@each_opened_page
 def test_page_stands_without_javascript(name: str, site: str, browser: Browser) -> None:
     with fresh_page(browser, viewport=DESK["viewport"], java_script_enabled=False) as page:
         page.goto(site + name)
         assert page.locator("main h1:visible").count() == 1
-        assert page.locator("nav a:visible").count() >= len(PAGES) - 2, "the table of contents is not there"
+        assert page.locator("nav a:visible").count() >= len(LISTED) - 2, "the table of contents is not there"
         assert page.locator("button:visible").all_inner_texts() == [], "a button that does nothing"
         for explorer in page.locator("[data-explorer]").all():
             picture = explorer.locator("img")
@@ -584,7 +597,7 @@ def test_colour_mode_goes_round_and_is_remembered(site: str, browser: Browser) -
             page.locator(".theme-switch-button").click()
         assert seen == [["auto", "light"], ["dark", "dark"], ["light", "light"]]
         page.locator(".theme-switch-button").click()
-        page.goto(site + PAGES[-1])
+        page.goto(site + LISTED[-1])
         background = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         assert sum(map(int, re.findall(r"\d+", background)[:3])) < 150, "the next page is not dark"
 

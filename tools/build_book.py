@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-INPUTS = ["_config.yml", "_toc.yml", "book", "notebooks", "src/attnbook", "tools/build_book.py"]
+INPUTS = ["_config.yml", "_toc.yml", "book", "notebooks", "src/attnbook", "tests/wrong_answers/scoreboard.json",
+          "tools/build_book.py"]  # fmt: skip
 PASSING = {"__pycache__", ".ipynb_checkpoints"}  # come and go without changing the book
 
 
