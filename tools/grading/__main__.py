@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import joblib
+from course_variant import write_source
+from make_assignments import SourceError
 from tqdm import tqdm
 
 from grading import records
@@ -135,8 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"there is no assignment {given.assignment!r}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     limits = Limits(call=given.seconds, whole=20 * given.seconds, sandbox=not given.unsafe)
-    evening = Evening(known[given.assignment], given.course.resolve(), limits)
     try:
+        course = given.course.resolve()
+        evening = Evening(write_source(known[given.assignment], course), course, limits)
         if given.unsafe:
             print(UNSAFE, file=sys.stderr)
         else:
@@ -144,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
         said = evening.take_in(given.place) if given.place else []
         if not evening.students():
             raise IntakeError(f"nobody has handed in {given.assignment}: FROM= names a folder or an LMS's zip")
-    except (IntakeError, NoSandboxError) as error:
+    except (IntakeError, NoSandboxError, SourceError) as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(said), end="\n" if said else "")

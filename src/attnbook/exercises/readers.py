@@ -1,40 +1,78 @@
 """Readers that keep one state: the halving reader of chapter 1, step by step and as a table of weights."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.exercises._varied import Sheet, Varied
 
 # --- By hand: h_j = 1/4 h_{j-1} + 3/4 x_j on (4, 0), (0, 8), (-4, 4) -------------------------------------------------
 
-LAST_STATE = by_hand(
+Pair = tuple[float, float]
+FRACTIONS = {4: "quarter", 5: "fifth", 8: "eighth"}
+
+
+def _three_words(draw: random.Random) -> tuple[int, Pair, Pair, Pair]:
+    """Of what share the reader keeps one, and three words that this divides."""
+    n = draw.choice(list(FRACTIONS))
+    words = [(n * draw.randint(-2, 2), n * draw.randint(-2, 2)) for _ in range(3)]
+    return (n, *words)  # type: ignore[return-value] # three of them
+
+
+def _states(words: Sequence[Pair], kept: float, new: float, first: Pair = (0, 0)) -> list[Pair]:
+    states = [first]
+    for x, y in words:
+        states.append((kept * states[-1][0] + new * x, kept * states[-1][1] + new * y))
+    return states
+
+
+THREE_WORDS = Sheet(
+    (4, (4, 0), (0, 8), (-4, 4)),
+    _three_words,
+    lambda n, x_1, x_2, x_3: [
+        f"This one keeps a {FRACTIONS[n]}:",
+        f"h_j = \\tfrac1{n}\\, h_{{j-1}} + \\tfrac{n - 1}{n}\\, x_j",
+        f"$x_1 = {x_1}$, $x_2 = {x_2}$ and $x_3 = {x_3}$.",
+    ],
+)
+LAST_STATE = Varied(
     "last_state",
-    (-2.8125, 4.5),
-    ("Old and new have changed places: this reader keeps a quarter of the old state.", (-0.4375, 2.5)),
-    ("The first state is not the first word: it begins from (0, 0), so the first word is scaled too.", (-2.75, 4.5)),
-    ("One word too few: this is the state before the last word came.", (0.75, 6.0)),
-    ("The words were read from the last to the first: the first word of the sentence comes first.", (2.8125, 1.6875)),
-    ("The new word came in whole: it is scaled by its share, as the old state is.", (-3.75, 6.0)),
-    ("This is the plain mean of the words, in which every word counts alike: go word by word.", (0.0, 4.0)),
-)
-FIRST_SHARE = by_hand(
+    THREE_WORDS,
+    lambda n, *words: _states(words, 1 / n, 1 - 1 / n)[-1],
+    ("Old and new have changed places: it is the old state of which this reader keeps the smaller share.",
+     lambda n, *words: _states(words, 1 - 1 / n, 1 / n)[-1]),
+    ("The first state is not the first word: it begins from (0, 0), so the first word is scaled too.",
+     lambda n, first, *words: _states(words, 1 / n, 1 - 1 / n, first)[-1]),
+    ("One word too few: this is the state before the last word came.",
+     lambda n, *words: _states(words, 1 / n, 1 - 1 / n)[-2]),
+    ("The words were read from the last to the first: the first word of the sentence comes first.",
+     lambda n, *words: _states(words[::-1], 1 / n, 1 - 1 / n)[-1]),
+    ("The new word came in whole: it is scaled by its share, as the old state is.",
+     lambda n, *words: _states(words, 1 / n, 1)[-1]),
+    ("This is the plain mean of the words, in which every word counts alike: go word by word.",
+     lambda n, *words: _states(words, 1, 1 / 3)[-1]),
+)  # fmt: skip
+FIRST_SHARE = Varied(
     "first_share",
-    3 / 64,
-    ("Old and new have changed places: the word comes in with the share of a new word.", 9 / 64),
-    ("That is what is left of the starting state: the first word comes in with the share of a new word.", 1 / 64),
-    ("Kept once too rarely: two words come behind the first.", 3 / 16),
-    ("Kept once too often: only two words come behind the first.", 3 / 256),
-    ("That is the last word's share: the first word has been scaled down since.", 3 / 4),
-)
+    THREE_WORDS,
+    lambda n, *words: (n - 1) / n**3,
+    ("Old and new have changed places: the word comes in with the share of a new word.",
+     lambda n, *words: (n - 1) ** 2 / n**3),
+    ("That is what is left of the starting state: the first word comes in with the share of a new word.",
+     lambda n, *words: 1 / n**3),
+    ("Kept once too rarely: two words come behind the first.", lambda n, *words: (n - 1) / n**2),
+    ("Kept once too often: only two words come behind the first.", lambda n, *words: (n - 1) / n**4),
+    ("That is the last word's share: the first word has been scaled down since.", lambda n, *words: (n - 1) / n),
+)  # fmt: skip
 
 
-def check_last_state(answer: Any) -> None:
+def check_last_state(answer: Any, variant: int = 0) -> None:
     """Check the last state that was worked out by hand.
 
     >>> check_last_state((0.75, 6))
@@ -42,10 +80,10 @@ def check_last_state(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: last_state: One word too few: this is the state before the last word came.
     """
-    check_numbers(LAST_STATE, answer)
+    LAST_STATE.check(answer, variant)
 
 
-def check_first_share(answer: Any) -> None:
+def check_first_share(answer: Any, variant: int = 0) -> None:
     """Check the share of the first word that was worked out by hand.
 
     >>> check_first_share(3 / 4)
@@ -54,7 +92,7 @@ def check_first_share(answer: Any) -> None:
     attnbook.exercises.WrongAnswer: first_share: That is the last word's share: the first word has been scaled \
 down since.
     """
-    check_numbers(FIRST_SHARE, answer)
+    FIRST_SHARE.check(answer, variant)
 
 
 # --- A reader of many words ------------------------------------------------------------------------------------------

@@ -1,41 +1,98 @@
 """Scores: the four usual ones, by hand and in code, and the additive one in little memory."""
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.exercises._varied import Sheet, Varied
 from attnbook.scores import dot, scaled_dot
+
+# ruff: noqa: N803 (the argument W is named as in the formula)
 
 # --- By hand ---------------------------------------------------------------------------------------------------------
 
-SCALED = by_hand(
+Vector = tuple[int, ...]
+Matrix = tuple[Vector, Vector]
+
+
+def _times(a: Sequence[float], b: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def _two_vectors(draw: random.Random) -> tuple[Vector, Vector, Vector]:
+    """A query and two keys of width 4, whose dot products are even, so that √4 divides them."""
+    while True:
+        q, k_1, k_2 = (tuple(draw.choices(range(-2, 5), k=4)) for _ in range(3))
+        if _times(q, k_1) % 2 == _times(q, k_2) % 2 == 0 and any(x < 0 for x in q + k_1 + k_2):
+            return q, k_1, k_2
+
+
+SCALED = Varied(
     "scaled",
-    (2, 3),
-    ("The scale is missing: these are the plain dot products.", (4, 6)),
-    ("Divided by the width d itself. The scale is its square root.", (1, 1.5)),
-    ("Multiplied by the square root of the width; it divides.", (8, 12)),
+    Sheet(
+        ((1, 2, 0, -1), (2, 1, 3, 0), (4, 0, 0, -2)),
+        _two_vectors,
+        lambda q, k_1, k_2: [f"The query is ${q}$, the keys are $k_1 = {k_1}$ and $k_2 = {k_2}$."],
+    ),
+    lambda q, k_1, k_2: (_times(q, k_1) / 2, _times(q, k_2) / 2),
+    ("The scale is missing: these are the plain dot products.", lambda q, *keys: [_times(q, k) for k in keys]),
+    ("Divided by the width d itself. The scale is its square root.", lambda q, *keys: [_times(q, k) / 4 for k in keys]),
+    ("Multiplied by the square root of the width; it divides.", lambda q, *keys: [_times(q, k) * 2 for k in keys]),
     ("Divided by the square root of the number of keys. It is the width that counts.",
-     (4 / math.sqrt(2), 6 / math.sqrt(2))),
-    ("The keys have changed places.", (3, 2)),
+     lambda q, *keys: [_times(q, k) / math.sqrt(2) for k in keys]),
+    ("The keys have changed places.", lambda q, *keys: [_times(q, k) / 2 for k in keys[::-1]]),
 )  # fmt: skip
-MULTIPLICATIVE_BY_HAND = by_hand(
+
+
+def _mapped(W: Matrix, k: Vector) -> Vector:
+    return tuple(int(_times(row, k)) for row in W)
+
+
+def _two_widths(draw: random.Random) -> tuple[Vector, Vector, Vector, Matrix]:
+    """A query of width 2, two keys of width 3, and a matrix between them with one negative number."""
+    q = tuple(draw.sample(range(1, 5), 2))
+    k_1, k_2 = (tuple(draw.choices(range(4), k=3)) for _ in range(2))
+    entries = [*draw.choices(range(3), k=5), -draw.randint(1, 2)]
+    draw.shuffle(entries)
+    return q, k_1, k_2, (tuple(entries[:3]), tuple(entries[3:]))
+
+
+def _sizes(row: Vector) -> Vector:
+    return tuple(map(abs, row))
+
+
+def _matrix(W: Matrix) -> str:
+    return r"\begin{pmatrix} " + r" \\ ".join(" & ".join(map(str, row)) for row in W) + r" \end{pmatrix}"
+
+
+def _asked(q: Vector, k_1: Vector, k_2: Vector, W: Matrix) -> tuple[float, float]:
+    return _times(q, _mapped(W, k_1)), _times(q, _mapped(W, k_2))
+
+
+MULTIPLICATIVE_BY_HAND = Varied(
     "multiplicative",
-    (8, 6),
-    ("The keys have changed places.", (6, 8)),
-    ("The query is missing: these are sums over the mapped keys.", (5, 2)),
-    ("These are dot products with another mapped key: mind the signs in W.", (10, 10)),
+    Sheet(
+        ((1, 2), (3, 1, 1), (0, 1, 2), ((1, 0, -1), (0, 2, 1))),
+        _two_widths,
+        lambda q, k_1, k_2, W: [f"$$q = {q} \\qquad k_1 = {k_1} \\qquad k_2 = {k_2} \\qquad W = {_matrix(W)}$$"],
+    ),
+    _asked,
+    ("The keys have changed places.", lambda q, k_1, k_2, W: _asked(q, k_2, k_1, W)),
+    ("The query is missing: these are sums over the mapped keys.", lambda q, *others: _asked((1, 1), *others)),
+    ("These are dot products with another mapped key: mind the signs in W.",
+     lambda q, k_1, k_2, W: _asked(q, k_1, k_2, (_sizes(W[0]), _sizes(W[1])))),
     ("Divided by the square root of the query's width. The multiplicative score has no scale.",
-     (8 / math.sqrt(2), 6 / math.sqrt(2))),
+     lambda *numbers: [x / math.sqrt(2) for x in _asked(*numbers)]),
 )  # fmt: skip
 
 
-def check_scaled(answer: Any) -> None:
+def check_scaled(answer: Any, variant: int = 0) -> None:
     """Check the scaled dot products that were worked out by hand.
 
     >>> check_scaled((4, 6))
@@ -43,10 +100,10 @@ def check_scaled(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: scaled: The scale is missing: these are the plain dot products.
     """
-    check_numbers(SCALED, answer)
+    SCALED.check(answer, variant)
 
 
-def check_multiplicative(answer: Any) -> None:
+def check_multiplicative(answer: Any, variant: int = 0) -> None:
     """Check the multiplicative scores that were worked out by hand.
 
     >>> check_multiplicative((6, 8))
@@ -54,7 +111,7 @@ def check_multiplicative(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: multiplicative: The keys have changed places.
     """
-    check_numbers(MULTIPLICATIVE_BY_HAND, answer)
+    MULTIPLICATIVE_BY_HAND.check(answer, variant)
 
 
 # --- Scaled dot product ----------------------------------------------------------------------------------------------
@@ -119,7 +176,7 @@ def check_scaled_dot_score(answer: Callable[..., Any], seed: int = 0) -> None:
 # --- Multiplicative --------------------------------------------------------------------------------------------------
 
 
-def _multiplicative(q: Tensor, k: Tensor, W: Tensor) -> Tensor:  # noqa: N803 (as in the formula)
+def _multiplicative(q: Tensor, k: Tensor, W: Tensor) -> Tensor:
     return q @ W @ k.mT
 
 

@@ -1,43 +1,79 @@
 """From scores to weights: the softmax, by hand and with a mask, and how many keys its weights look at."""
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from attnbook.attention import attend
-from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.exercises._varied import Sheet, Varied
 
 # --- By hand: scores ln 3, 0, ln 6; values (10, 0), (0, 20), (5, -5) -------------------------------------------------
 
-WEIGHTS = by_hand(
+Value = tuple[float, float]
+
+
+def _three_values(draw: random.Random) -> tuple[int, int, Value, Value, Value]:
+    """Two powers of e that make 8 or 10 with the third, which is 1; three values that these divide."""
+    whole = draw.choice((8, 10))
+    one = draw.randint(2, whole - 3)
+    values = [(draw.randint(-2, 2) * whole // 2, draw.randint(-2, 2) * whole // 2) for _ in range(3)]
+    return (one, whole - 1 - one, *values)  # type: ignore[return-value] # three of them
+
+
+def _average(weights: Sequence[float], values: Sequence[Value]) -> Value:
+    x, y = (sum(w * v[i] for w, v in zip(weights, values, strict=True)) for i in range(2))
+    return x, y
+
+
+def _shares(one: int, other: int) -> tuple[float, float, float]:
+    whole = one + 1 + other
+    return one / whole, 1 / whole, other / whole
+
+
+THREE_VALUES = Sheet(
+    (3, 6, (10, 0), (0, 20), (5, -5)),
+    _three_values,
+    lambda one, other, v_1, v_2, v_3: [
+        f"the scores $\\ln {one}$, $0$ and $\\ln {other}$.",
+        f"$$v_1 = {v_1} \\qquad v_2 = {v_2} \\qquad v_3 = {v_3}$$",
+    ],
+)
+WEIGHTS = Varied(
     "weights",
-    (0.3, 0.1, 0.6),
-    ("These are the powers of e. They are still to be divided by their sum.", (3, 1, 6)),
+    THREE_VALUES,
+    lambda one, other, *values: _shares(one, other),
+    ("These are the powers of e. They are still to be divided by their sum.", lambda a, b, *values: (a, 1, b)),
     ("The scores were divided by their sum. First raise e to the power of each.",
-     (math.log(3) / math.log(18), 0, math.log(6) / math.log(18))),
-    ("e to the power 0 is 1, and not 0.", (3 / 9, 0, 6 / 9)),
-    ("All of the weight is on the largest score: that is a hard choice, and a softmax gives each some.", (0, 0, 1)),
-    ("The weights are equal, and the scores are not.", (1 / 3, 1 / 3, 1 / 3)),
+     lambda a, b, *values: [math.log(x) / math.log(a * b) for x in (a, 1, b)]),
+    ("e to the power 0 is 1, and not 0.", lambda a, b, *values: (a / (a + b), 0, b / (a + b))),
+    ("All of the weight is on the largest score: that is a hard choice, and a softmax gives each some.",
+     lambda one, other, *values: (float(one > other), 0, float(other > one))),
+    ("The weights are equal, and the scores are not.", lambda *numbers: (1 / 3, 1 / 3, 1 / 3)),
 )  # fmt: skip
-CONTEXT = by_hand(
+CONTEXT = Varied(
     "context",
-    (6, -1),
-    ("This is the plain mean of the values: weight them.", (5, 5)),
-    ("The powers of e were used as weights: divide them by their sum.", (60, -10)),
-    ("This is the value with the largest weight. The context is the average of all.", (5, -5)),
-    ("The two coordinates have changed places.", (-1, 6)),
+    THREE_VALUES,
+    lambda one, other, *values: _average(_shares(one, other), values),
+    ("This is the plain mean of the values: weight them.",
+     lambda one, other, *values: _average((1 / 3, 1 / 3, 1 / 3), values)),
+    ("The powers of e were used as weights: divide them by their sum.",
+     lambda one, other, *values: _average((one, 1, other), values)),
+    ("This is the value with the largest weight. The context is the average of all.",
+     lambda one, other, v_1, v_2, v_3: v_1 if one > other else v_3),
+    ("The two coordinates have changed places.", lambda a, b, *values: _average(_shares(a, b), values)[::-1]),
     ("The weights were added up over values that stand in another order: the first weight is the first value's.",
-     (7.5, 0.5)),
+     lambda one, other, *values: _average(_shares(one, other), values[::-1])),
 )  # fmt: skip
 
 
-def check_weights(answer: Any) -> None:
+def check_weights(answer: Any, variant: int = 0) -> None:
     """Check the weights that were worked out by hand.
 
     >>> check_weights((0, 0, 1))  # doctest: +ELLIPSIS
@@ -45,10 +81,10 @@ def check_weights(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: weights: All of the weight is on the largest score: that is a hard choice, ...
     """
-    check_numbers(WEIGHTS, answer)
+    WEIGHTS.check(answer, variant)
 
 
-def check_context(answer: Any) -> None:
+def check_context(answer: Any, variant: int = 0) -> None:
     """Check the context vector that was worked out by hand.
 
     >>> check_context((5, 5))
@@ -56,7 +92,7 @@ def check_context(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: context: This is the plain mean of the values: weight them.
     """
-    check_numbers(CONTEXT, answer)
+    CONTEXT.check(answer, variant)
 
 
 # --- A softmax with a mask -------------------------------------------------------------------------------------------
