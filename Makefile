@@ -41,9 +41,11 @@ book: $(PACKAGE)  ## Build the website into _build/html
 
 test: lint unit nbval browser  ## Run everything that CI runs
 
-lint: $(PACKAGE)  ## Check style, in the notebooks too, and types
+lint: $(PACKAGE)  ## Check style, in the notebooks too, spelling and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
+	$(BIN)/python tools/spelling.py
 	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
