@@ -8,6 +8,7 @@ It prints that the answer is right, or raises `WrongAnswer`.
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
 from attnbook.exercises.best_keys import check_top_look_up
+from attnbook.exercises.blocks import check_block, check_decoder_parameters, check_post_norm, check_pre_norm
 from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
@@ -28,18 +29,22 @@ from attnbook.exercises.score_functions import (
     check_scaled_dot_score,
 )
 from attnbook.exercises.self_attention import check_direction, check_left_out
+from attnbook.exercises.streams import check_read_early, check_written_by
 from attnbook.exercises.token_losses import check_token_loss
+from attnbook.exercises.turned_pairs import check_rotate
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
 
 __all__ = [
     "WrongAnswer",
     "check_additive_in_blocks",
     "check_additive_score",
+    "check_block",
     "check_cache_bytes",
     "check_cache_mask",
     "check_comes_back",
     "check_context",
     "check_cut_examples",
+    "check_decoder_parameters",
     "check_direction",
     "check_divisor",
     "check_even_attention",
@@ -60,11 +65,15 @@ __all__ = [
     "check_open_look_up",
     "check_open_pairs",
     "check_place_weights",
+    "check_post_norm",
+    "check_pre_norm",
     "check_predicted",
     "check_probe_accuracy",
     "check_query_gradient",
     "check_read",
+    "check_read_early",
     "check_reverse_words",
+    "check_rotate",
     "check_scaled",
     "check_scaled_dot_score",
     "check_score_gradient",
@@ -77,4 +86,5 @@ __all__ = [
     "check_unit_scores",
     "check_weights",
     "check_without_each_head",
+    "check_written_by",
 ]
