@@ -1,6 +1,5 @@
 """An evening of grading: a hundred submissions, honest ones and others, and each gets what it has earned."""
 
-import copy
 import csv
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from colab import as_colab_writes_it
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -86,24 +86,7 @@ def turned(notebook):
     return notebook
 
 
-def as_colab_writes_it(notebook):
-    """Colab drops the cells' ids and its own entry comes into the metadata; nbgrader's stays."""
-    written = copy.deepcopy(dict(notebook)) | {"nbformat_minor": 0}
-    written["metadata"] = {
-        "colab": {"provenance": [], "toc_visible": True}, "accelerator": "GPU",
-        "kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"},
-    }  # fmt: skip
-    for number, cell in enumerate(written["cells"]):
-        cell["metadata"] |= {"id": f"x{number:03}AbCdEfG", "colab": {"base_uri": "https://localhost:8080/"}}
-        cell.pop("id")
-        if cell["cell_type"] == "code":
-            cell |= {
-                "execution_count": 7,
-                "outputs": [{"output_type": "stream", "name": "stdout", "text": ["Right\n"]}],
-            }
-    return nbformat.from_dict(written)
-
-
+COLAB = [{"locks": locks, "widgets": widgets} for locks in (True, False) for widgets in (True, False)]
 WRONG = "return q @ k.mT"
 FULL, NUMBERS, NOTHING = 5, 2, 0
 CHEAT_CHECKS = """\
@@ -175,7 +158,7 @@ def kinds(outside):
         "partly": (14, lambda i: student(code=wrong[i % 8]), NUMBERS, "^graded$"),
         "wrong": (6, lambda i: student(hand=bad, code=wrong[i]), NOTHING, "^graded$"),
         "untouched": (1, lambda i: evening.records.student_version(small_source()), NOTHING, "^graded$"),
-        "colab": (4, lambda i: as_colab_writes_it(student(code=right[i])), FULL, "^graded$"),
+        "colab": (4, lambda i: as_colab_writes_it(student(code=right[i]), **COLAB[i]), FULL, "^graded$"),
         "loop-cell": (3, lambda i: student(more="while True: pass"), FULL, "a cell took longer than 5 seconds"),
         "loop-call": (3, lambda i: student(code="while True: pass"), NUMBERS, "an answer took longer than 5 s"),
         "loop-bound": (2, lambda i: student(more=BOUND_LOOP), FULL, "longer than (it may|5 seconds)"),
