@@ -45,9 +45,18 @@ def test_citation_and_website_name_the_address_in_force():
     assert f"git clone {URL} " in (ROOT / "book/index.md").read_text()
 
 
+def test_no_folder_of_the_repository_is_left_out():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    tracked = {ROOT / name for name in listed.split("\0") if name}
+    assert not {
+        p for p in tracked - set(files_in(ROOT)) if p.exists() and ROOT / "notebooks/exercises" not in p.parents
+    }
+
+
 def test_no_file_names_another_address():
     # Capitals stand for an address that a reader puts in: ORG/NAME.
-    named = re.compile(rb"(?:github\.com|\.google\.com/github)/([\w.-]+/(?:(?!\.git\b)[\w-]|\.(?!git\b)(?=\w))+)")
+    hosts = "|".join(map(re.escape, stamp_repository.HOSTS)).encode()
+    named = re.compile(rb"(?:" + hosts + rb")/([\w.-]+/(?:(?!\.git\b)[\w-]|\.(?!git\b)(?=\w))+)")
     strange = {}
     for path in [*files_in(ROOT), *(ROOT / "notebooks/exercises").rglob("*.ipynb")]:
         if path != Path(__file__):
@@ -138,13 +147,19 @@ def test_only_the_whole_address_is_replaced(tmp_path):
     text = "repository:\n  url: {0}/{1}\n"
     text += "# {0}/{1}. {0}/{1}/blob/x {0}/{1}.git {2}/{1}/y {0}/a/bc {0}/a/b-c {0}/a/b.c a/b\n"
     colab = "https://colab.research.google.com/github"
+    (tmp_path / ".binder").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".binder/badge").write_text("mybinder.org/v2/gh/a/b/main")
+    (tmp_path / ".git/config").write_text(f"{HOST}/a/b")
     (tmp_path / "_config.yml").write_text(text.format(HOST, "a/b", colab))
     (tmp_path / "_build/page.html").write_text(f"{HOST}/a/b")
     (tmp_path / "bytes").write_bytes(b"\xff\r\n" + f"{HOST}/a/b".encode())
     (tmp_path / "run").write_text(f"{HOST}/a/b")
     (tmp_path / "run").chmod(0o755)
-    assert sorted(stamp(tmp_path, f"{HOST}/x-y/Z")) == ["_config.yml", "bytes", "run"]
+    assert sorted(stamp(tmp_path, f"{HOST}/x-y/Z")) == [".binder/badge", "_config.yml", "bytes", "run"]
     assert (tmp_path / "_config.yml").read_text() == text.format(HOST, "x-y/Z", colab)
+    assert (tmp_path / ".binder/badge").read_text() == "mybinder.org/v2/gh/x-y/Z/main"
+    assert (tmp_path / ".git/config").read_text() == f"{HOST}/a/b"
     assert (tmp_path / "_build/page.html").read_text() == f"{HOST}/a/b"
     assert (tmp_path / "bytes").read_bytes() == b"\xff\r\n" + f"{HOST}/x-y/Z".encode()
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o755

@@ -19,7 +19,16 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB = "https://github.com/"
-LEFT_OUT = {"_build", "course", "node_modules", "venv"}  # made here or installed, and hidden folders
+# Behind these stands ORG/NAME: GitHub itself, and what opens or shows repositories of it.
+HOSTS = [
+    "github.com",
+    "raw.githubusercontent.com",
+    "colab.research.google.com/github",
+    "mybinder.org/v2/gh",
+    "codespaces.new",
+]
+HIDDEN = {".binder", ".ci", ".devcontainer", ".github"}  # hidden folders that belong to the repository
+LEFT_OUT = {"_build", "course", "node_modules", "venv"}  # made here or installed
 
 
 class AddressError(ValueError):
@@ -84,16 +93,15 @@ def name_of(url: str) -> str:
 
 
 def occurrences(name: str) -> re.Pattern[bytes]:
-    """Where ORG/NAME is named, on GitHub or in a link to Colab, and not a longer name that begins with it."""
-    return re.compile(
-        rb"(?:(?<=github\.com/)|(?<=\.google\.com/github/))" + re.escape(name).encode() + rb"(?!-|\w|\.(?!git\b)\w)"
-    )
+    """Where ORG/NAME is named, and not a longer name that begins with it."""
+    after = "|".join(f"(?<={re.escape(host)}/)" for host in HOSTS)
+    return re.compile(rf"(?:{after}){re.escape(name)}(?!-|\w|\.(?!git\b)\w)".encode())
 
 
 def files_in(root: Path) -> Iterator[Path]:
     """All files that people wrote: without the students' notebooks, which are made from others."""
     for place, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if f not in LEFT_OUT and (f[0] != "." or f in (".ci", ".github")))
+        folders[:] = sorted(f for f in folders if f not in LEFT_OUT and (f[0] != "." or f in HIDDEN))
         if Path(place) == root / "notebooks":
             folders[:] = [f for f in folders if f != "exercises"]
         yield from (path for name in sorted(names) if not (path := Path(place, name)).is_symlink())
