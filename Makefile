@@ -10,15 +10,18 @@ PACKAGE := $(VENV)/.package-complete
 PARALLEL := --numprocesses 2 --dist loadscope
 NOTEBOOKS = $(shell git ls-files ':(glob)notebooks/*.ipynb' 2>/dev/null || find notebooks -maxdepth 1 -name '*.ipynb')
 SOLUTIONS = $(shell git ls-files ':(glob)notebooks/solutions/*/*.ipynb' 2>/dev/null || find notebooks/solutions -name '*.ipynb' -not -path '*/.*')
+STUDENTS = $(shell git ls-files ':(glob)notebooks/exercises/*/*.ipynb' 2>/dev/null || find notebooks/exercises -name '*.ipynb' -not -path '*/.*')
+# An environment of its own for each column of the matrix.
+MATRIX = _build/matrix/$(notdir $(PYTHON))-$(VERSIONS)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments scoreboard repository grade evidence checkpoints bench requirements clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks links version release publish clean
 
 help:  ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(ENVIRONMENT): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 ...")'
@@ -49,7 +52,8 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, spelling and types
 	$(BIN)/mypy
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py
+	@# In the files' order, so that the long modules (grading, above all) are not left for the end, when a core would wait.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
@@ -59,7 +63,7 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
 	$(BIN)/python -m pytest tests/test_build.py tests/test_api.py tests/test_exercise_pages.py
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup tests/test_website.py
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py
 
 lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
@@ -92,6 +96,34 @@ requirements: $(PACKAGE)  ## Pin requirements.txt anew from the ranges in pyproj
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --output-file requirements.txt pyproject.toml
 	@# A machine's own build of torch ("2.13.0+cpu") must not be asked of every other machine.
 	@sed -i.unfinished 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.txt && rm requirements.txt.unfinished
+
+new-chapter: $(PACKAGE)  ## Begin a chapter: NAME=16_topic, TITLE="Its title" (CONTRIBUTING.md tells the way from there)
+	@$(BIN)/python tools/begin.py chapter "$(NAME)" "$(TITLE)"
+
+new-explorer: $(PACKAGE)  ## Begin an explorer: NAME=its_idea
+	@$(BIN)/python tools/begin.py explorer "$(NAME)"
+
+new-exercise: $(PACKAGE)  ## Begin a chapter's assignment: NAME=16_topic, or a task for its bank: NAME=what_learners_write
+	@$(BIN)/python tools/begin.py exercise "$(NAME)"
+
+matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, colab or newest (PYTHON=, NOTEBOOKS= to choose)
+	$(PYTHON) tools/constraints.py "$(VERSIONS)" > /dev/null
+	$(PYTHON) -m venv --clear $(MATRIX)
+	$(PYTHON) tools/constraints.py "$(VERSIONS)" > $(MATRIX)/constraints.txt
+	$(MATRIX)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint $(MATRIX)/constraints.txt --editable '.[lab,pretrained,beyond-text]'
+	TQDM_DISABLE=1 OMP_NUM_THREADS=2 PATH="$(abspath $(MATRIX))/bin:$$PATH" $(MATRIX)/bin/python tools/try_notebooks.py $(NOTEBOOKS) $(SOLUTIONS) $(STUDENTS)
+
+links: book  ## Ask other hosts whether the website's links to them still lead anywhere
+	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'
+
+version: $(PACKAGE)  ## Check that all files name the same version (VERSION= to say which)
+	@$(BIN)/python tools/release.py --check $(if $(VERSION),"$(VERSION)")
+
+release: $(PACKAGE)  ## Give all files a new version: VERSION=1.2.0
+	@$(BIN)/python tools/release.py "$(VERSION)"
+
+publish: book  ## Put the website into the folder that is served: VERSION=dev or a release's, TO=folder
+	@$(BIN)/python tools/publish.py "$(VERSION)" "$(TO)"
 
 clean:  ## Remove what was built and installed here
 	rm -rf $(VENV) _build

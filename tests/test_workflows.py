@@ -1,0 +1,188 @@
+"""The workflows, Binder's and the dev container's files: valid, without holes, and what they call and install exists.
+
+They run elsewhere. What can be checked here is their form by GitHub's own schemas, and that each command, file and
+version that they name is there.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import constraints  # noqa: E402 (the folder holds scripts, not packages)
+import try_notebooks  # noqa: E402
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+SETTINGS = [*WORKFLOWS, ROOT / ".github/dependabot.yml", ROOT / ".github/zizmor.yml"]
+BINDER = ROOT / ".binder/postBuild"
+CONTAINER = ROOT / ".devcontainer/devcontainer.json"
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+
+
+def read(path):
+    text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {"on" if key is True else key: value for key, value in text.items()}  # YAML takes a bare `on` for true
+
+
+def steps(path):
+    return [step for job in read(path)["jobs"].values() for step in job.get("steps", [])]
+
+
+def commands(path):
+    return "\n".join(step.get("run", "") for step in steps(path))
+
+
+def call(*arguments):
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+# --- Form ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [
+        ("github-workflows", WORKFLOWS),
+        ("dependabot", [ROOT / ".github/dependabot.yml"]),
+        ("citation-file-format", [ROOT / "CITATION.cff"]),
+    ],
+)
+def test_files_follow_their_schema_and_a_wrong_one_would_not(schema, paths, tmp_path):
+    check = ["check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    done = call(*check, *map(str, paths))
+    assert done.returncode == 0, done.stdout
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(paths[0].read_text(encoding="utf-8") + "\nsurprise: [1]\n")
+    assert call(*check, str(wrong)).returncode == 1
+
+
+def test_workflows_have_no_known_hole():
+    done = subprocess.run([Path(sys.executable).with_name("zizmor"), "--offline", "--no-progress", ROOT],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    for path in WORKFLOWS:
+        assert path.name in done.stderr  # it was looked at
+
+
+@every_workflow
+def test_a_workflow_may_read_and_only_a_job_that_needs_more_may_do_more(path):
+    workflow = read(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    granted = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    allowed = {"pages": {"publish": {"contents": "write"}}, "rot": {"warn": {"issues": "write"}}}
+    assert granted == allowed.get(path.stem, {})
+
+
+@every_workflow
+def test_actions_are_githubs_own_with_a_version_and_jobs_end(path):
+    for job in read(path)["jobs"].values():
+        assert "uses" in job or job["timeout-minutes"] <= 90
+    for step in steps(path):
+        assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), step
+
+
+# --- What they name --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, BINDER, CONTAINER], ids=lambda path: path.name)
+def test_commands_and_files_that_are_named_exist(path):
+    text = path.read_text(encoding="utf-8")
+    lines = commands(path) if path in WORKFLOWS else text
+    called = set(re.findall(r"\bmake ([a-z-]+)", lines))
+    assert called <= TARGETS
+    for name in re.findall(r"(?<![\w/$])(?:\.ci|tools|tests)/[\w./-]*\w|(?<= )\./\.github/\S+|requirements\.txt", text):
+        assert (ROOT / name).exists(), name
+    assert called or "uses:" in text or "pip install" in text
+
+
+def test_tests_are_what_a_contributor_runs():
+    assert "make test" in (ROOT / ".ci/run").read_text()
+    assert commands(ROOT / ".github/workflows/test.yml").strip() == ".ci/run"
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_the_matrix_has_each_python_that_is_supported_and_each_set_of_versions():
+    matrix = read(ROOT / ".github/workflows/matrix.yml")["jobs"]["notebooks"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    assert sorted(matrix["versions"]) == sorted(constraints.CONSTRAINTS)
+
+
+def test_the_weekly_run_tries_everything_and_tells_of_each_failure():
+    jobs = read(ROOT / ".github/workflows/rot.yml")["jobs"]
+    tried = set(jobs) - {"warn"}
+    assert tried == {"test", "matrix", "links"}
+    assert set(jobs["warn"]["needs"]) == tried
+    assert jobs["warn"]["if"] == "failure()"
+    for name in ("test", "matrix"):
+        assert "workflow_call" in read(ROOT / jobs[name]["uses"])["on"]
+        assert f"needs.{name}.result" in jobs["warn"]["env"]["RESULTS"]
+
+
+@pytest.mark.parametrize("path", [ROOT / "Makefile", BINDER], ids=lambda path: path.name)
+def test_extras_that_are_installed_exist(path):
+    named = re.findall(r"editable '?\.\[(.+?)\]", path.read_text())
+    assert named
+    assert all(set(names.split(",")) <= EXTRAS.keys() for names in named)
+
+
+def test_binder_and_the_container_have_a_python_that_is_supported():
+    assert (ROOT / ".binder/runtime.txt").read_text() == "python-3.11\n"
+    container = json.loads(CONTAINER.read_text())
+    assert ":3.11-" in container["image"]
+    assert {"chromium", "bubblewrap"} == set(*[f["packages"].split(",") for f in container["features"].values()])
+    assert os.access(BINDER, os.X_OK)
+
+
+# --- The matrix ------------------------------------------------------------------------------------------------------
+
+
+def test_colabs_versions_are_colabs_but_for_torch():
+    ours = {(pin := Requirement(line)).name: pin.specifier for line in constraints.colab()}
+    theirs = {(pin := Requirement(line)).name: pin.specifier for line in constraints.pins("tests/colab_versions.txt")}
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if ours[name] != theirs[name]} == {"torch"}
+    assert f"torch{ours['torch']}" in constraints.pinned()
+    assert constraints.newest() == []
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["oldest"], ["colab", "newest"]])
+def test_unknown_versions_are_refused(arguments, capsys):
+    assert constraints.main(arguments) == 1
+    assert "one of pinned, colab, newest" in capsys.readouterr().err
+
+
+def notebook(*cells):
+    made = [nbformat.v4.new_markdown_cell(text) if text.startswith("#") else nbformat.v4.new_code_cell(text)
+            for text in cells]  # fmt: skip
+    return nbformat.v4.new_notebook(cells=made)
+
+
+def test_only_what_a_student_has_not_written_may_fail(tmp_path):
+    bad = notebook("1 / 0", "## Task 1", "raise NotImplementedError", "answer", "1 / 0", "print(1)")
+    for folder, wrong in [("exercises", 2), ("solutions", 4)]:
+        path = tmp_path / folder / "16_topic" / "16_topic.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(bad, path)
+        before = path.read_bytes()
+        found = try_notebooks.attempt(path)
+        assert len(found) == wrong
+        assert "ZeroDivisionError: division by zero" in found[0]
+        assert path.read_bytes() == before
+    early = notebook("missing", "## Task 1")
+    nbformat.write(early, path)
+    (tmp_path / "exercises/16_topic/16_topic.ipynb").write_bytes(path.read_bytes())
+    assert try_notebooks.main([str(tmp_path / "exercises/16_topic/16_topic.ipynb")]) == 1  # before any task
