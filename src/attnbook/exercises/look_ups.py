@@ -1,6 +1,7 @@
 """Look-ups with queries, keys and values: by hand, and with books off the shelf."""
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -8,71 +9,105 @@ import torch
 from torch import Tensor
 
 from attnbook.attention import attend
-from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.exercises._varied import Sheet, Varied
 from attnbook.scores import dot
 
 Pair = tuple[Tensor, Tensor]
 
 # --- By hand: x (3, 10) asks a source (7, 10), d_k = 4, d_v = 5 -------------------------------------------------------
 
-SHAPES = by_hand(
+
+def _lengths(draw: random.Random) -> tuple[int, ...]:
+    """Of x and the source, then d_k, d_v and the width of both: no two alike."""
+    return (*draw.sample(range(2, 10), 4), draw.randint(10, 12))
+
+
+SHAPES = Varied(
     "shapes",
-    ((3, 4), (7, 4), (7, 5), (3, 7), (3, 5)),
+    Sheet((3, 7, 4, 5, 10), _lengths, lambda n, m, d_k, d_v, width: [
+        f"A sequence $x$ of shape ({n}, {width}) asks a source $s$ of shape ({m}, {width}). "
+        f"$W_q$ and $W_k$ have shape ({width}, {d_k}), $W_v$ has shape ({width}, {d_v}).",
+    ]),
+    lambda n, m, d_k, d_v, width: ((n, d_k), (m, d_k), (m, d_v), (n, m), (n, d_v)),
     ("The weights are turned around: they have a row for each query, a column for each key.",
-     ((3, 4), (7, 4), (7, 5), (7, 3), (3, 5))),
+     lambda n, m, d_k, d_v, width: ((n, d_k), (m, d_k), (m, d_v), (m, n), (n, d_v))),
     ("Whoever asks gets an answer: what asks sets the length of the output.",
-     ((3, 4), (7, 4), (7, 5), (3, 7), (7, 5))),
+     lambda n, m, d_k, d_v, width: ((n, d_k), (m, d_k), (m, d_v), (n, m), (m, d_v))),
     ("The output is as wide as what it is made of, and it is values that are averaged.",
-     ((3, 4), (7, 4), (7, 5), (3, 7), (3, 4))),
+     lambda n, m, d_k, d_v, width: ((n, d_k), (m, d_k), (m, d_v), (n, m), (n, d_k))),
     ("Values have a width of their own, d_v. Only queries and keys must be equally wide.",
-     ((3, 4), (7, 4), (7, 4), (3, 7), (3, 4))),
+     lambda n, m, d_k, d_v, width: ((n, d_k), (m, d_k), (m, d_k), (n, m), (n, d_k))),
     ("x and the source have changed places: x asks, and the source is asked.",
-     ((7, 4), (3, 4), (3, 5), (7, 3), (7, 5))),
+     lambda n, m, d_k, d_v, width: ((m, d_k), (n, d_k), (n, d_v), (m, n), (m, d_v))),
     ("This is self-attention, in which x asks itself. Here keys and values come from the source.",
-     ((3, 4), (3, 4), (3, 5), (3, 3), (3, 5))),
+     lambda n, m, d_k, d_v, width: ((n, d_k), (n, d_k), (n, d_v), (n, n), (n, d_v))),
     ("The matrices were turned around: x has a row for each token.",
-     ((4, 3), (4, 7), (5, 7), (3, 7), (5, 3))),
+     lambda n, m, d_k, d_v, width: ((d_k, n), (d_k, m), (d_v, m), (n, m), (d_v, n))),
 )  # fmt: skip
 
-# Scores 2 ln 2, 2 ln 3 and 0 at temperature 2; values 6, 12 and 0.
-COMES_BACK = by_hand(
+
+def _three_books(draw: random.Random) -> tuple[int, int, int, int]:
+    """Powers of e that make 6, 8 or 10 with the third, which is 1; two values that these divide."""
+    whole = draw.choice((6, 8, 10))
+    a = draw.randint(2, whole - 3)
+    return a, whole - 1 - a, whole * draw.randint(1, 3), whole * draw.randint(1, 3)
+
+
+def _comes_back(a: float, b: float, v_1: float, v_2: float) -> float:
+    return (a * v_1 + b * v_2) / (a + b + 1)
+
+
+# Scores 2 ln a, 2 ln b and 0 at temperature 2; the third value is 0.
+COMES_BACK = Varied(
     "comes_back",
-    8,
-    ("The temperature is missing: these are the weights of the plain dot products.", 132 / 14),
-    ("The scores were multiplied by the temperature; it divides them.", (16 * 6 + 81 * 12) / 98),
-    ("The powers of e are still to be divided by their sum.", 48),
-    ("This is the value of the best key: a hard look-up. A soft one averages all values.", 12),
-    ("This is the plain mean of the values: weight them.", 6),
-    ("These are the weights. What comes back is made of values.", (1 / 3, 1 / 2, 1 / 6)),
-    ("e to the power 0 is 1, and not 0: the third book has a share too.", 48 / 5),
+    Sheet((2, 3, 6, 12), _three_books, lambda a, b, v_1, v_2: [
+        f"A query $(\\ln {a}, \\ln {b})$ asks three books", f"their values {v_1}, {v_2} and 0.",
+    ]),
+    _comes_back,
+    ("The temperature is missing: these are the weights of the plain dot products.",
+     lambda a, b, *values: _comes_back(a**2, b**2, *values)),
+    ("The scores were multiplied by the temperature; it divides them.",
+     lambda a, b, *values: _comes_back(a**4, b**4, *values)),
+    ("The powers of e are still to be divided by their sum.", lambda a, b, v_1, v_2: a * v_1 + b * v_2),
+    ("This is the value of the best key: a hard look-up. A soft one averages all values.",
+     lambda a, b, v_1, v_2: v_1 if a > b else v_2),
+    ("This is the plain mean of the values: weight them.", lambda a, b, v_1, v_2: (v_1 + v_2) / 3),
+    ("These are the weights. What comes back is made of values.",
+     lambda a, b, *values: (a / (a + b + 1), b / (a + b + 1), 1 / (a + b + 1))),
+    ("e to the power 0 is 1, and not 0: the third book has a share too.",
+     lambda a, b, v_1, v_2: (a * v_1 + b * v_2) / (a + b)),
     ("Divided by √d, as the scaled dot product does. This library has a temperature instead.",
-     (6 * 2**math.sqrt(2) + 12 * 3**math.sqrt(2)) / (2**math.sqrt(2) + 3**math.sqrt(2) + 1)),
+     lambda a, b, *values: _comes_back(a ** math.sqrt(2), b ** math.sqrt(2), *values)),
 )  # fmt: skip
 
 
-def check_shapes(answer: Any) -> None:
+def check_shapes(answer: Any, variant: int = 0) -> None:
     """Check the shapes of queries, keys, values, weights and output that were worked out by hand.
+
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
 
     >>> check_shapes([(3, 4), (7, 4), (7, 5), (7, 3), (3, 5)])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     attnbook.exercises.WrongAnswer: shapes: The weights are turned around: they have a row for each query, ...
     """
-    check_numbers(SHAPES, answer)
+    SHAPES.check(answer, variant)
 
 
-def check_comes_back(answer: Any) -> None:
+def check_comes_back(answer: Any, variant: int = 0) -> None:
     """Check the output of a soft look-up that was worked out by hand.
+
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
 
     >>> check_comes_back(12)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     attnbook.exercises.WrongAnswer: comes_back: This is the value of the best key: a hard look-up. ...
     """
-    check_numbers(COMES_BACK, answer)
+    COMES_BACK.check(answer, variant)
 
 
 # --- Books off the shelf ---------------------------------------------------------------------------------------------

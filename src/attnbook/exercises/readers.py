@@ -75,6 +75,8 @@ FIRST_SHARE = Varied(
 def check_last_state(answer: Any, variant: int = 0) -> None:
     """Check the last state that was worked out by hand.
 
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
+
     >>> check_last_state((0.75, 6))
     Traceback (most recent call last):
         ...
@@ -85,6 +87,8 @@ def check_last_state(answer: Any, variant: int = 0) -> None:
 
 def check_first_share(answer: Any, variant: int = 0) -> None:
     """Check the share of the first word that was worked out by hand.
+
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
 
     >>> check_first_share(3 / 4)
     Traceback (most recent call last):

@@ -95,6 +95,8 @@ MULTIPLICATIVE_BY_HAND = Varied(
 def check_scaled(answer: Any, variant: int = 0) -> None:
     """Check the scaled dot products that were worked out by hand.
 
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
+
     >>> check_scaled((4, 6))
     Traceback (most recent call last):
         ...
@@ -105,6 +107,8 @@ def check_scaled(answer: Any, variant: int = 0) -> None:
 
 def check_multiplicative(answer: Any, variant: int = 0) -> None:
     """Check the multiplicative scores that were worked out by hand.
+
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
 
     >>> check_multiplicative((6, 8))
     Traceback (most recent call last):

@@ -32,19 +32,14 @@ def _average(weights: Sequence[float], values: Sequence[Value]) -> Value:
     return x, y
 
 
-def _shares(one: int, other: int) -> tuple[float, float, float]:
-    whole = one + 1 + other
-    return one / whole, 1 / whole, other / whole
+def _shares(a: int, b: int) -> tuple[float, float, float]:
+    return a / (a + 1 + b), 1 / (a + 1 + b), b / (a + 1 + b)
 
 
-THREE_VALUES = Sheet(
-    (3, 6, (10, 0), (0, 20), (5, -5)),
-    _three_values,
-    lambda one, other, v_1, v_2, v_3: [
-        f"the scores $\\ln {one}$, $0$ and $\\ln {other}$.",
-        f"$$v_1 = {v_1} \\qquad v_2 = {v_2} \\qquad v_3 = {v_3}$$",
-    ],
-)
+THREE_VALUES = Sheet((3, 6, (10, 0), (0, 20), (5, -5)), _three_values, lambda one, other, v_1, v_2, v_3: [
+    f"the scores $\\ln {one}$, $0$ and $\\ln {other}$.",
+    f"$$v_1 = {v_1} \\qquad v_2 = {v_2} \\qquad v_3 = {v_3}$$",
+])  # fmt: skip
 WEIGHTS = Varied(
     "weights",
     THREE_VALUES,
@@ -76,6 +71,8 @@ CONTEXT = Varied(
 def check_weights(answer: Any, variant: int = 0) -> None:
     """Check the weights that were worked out by hand.
 
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
+
     >>> check_weights((0, 0, 1))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
@@ -86,6 +83,8 @@ def check_weights(answer: Any, variant: int = 0) -> None:
 
 def check_context(answer: Any, variant: int = 0) -> None:
     """Check the context vector that was worked out by hand.
+
+    A course of its own names its `variant` of the numbers; 0 are those that are printed.
 
     >>> check_context((5, 5))
     Traceback (most recent call last):
