@@ -25,7 +25,7 @@ BANK.value("post_norm", (4, 1, 2, -5), "no residual", "residual is missing")
 BANK.value("post_norm", (4, 7, 8, 3), "the answer normalised", "Only the part's answer")
 BANK.value("post_norm", (-1, 1, 1, -1), "no g, no s", "g and s are missing")
 BANK.value("post_norm", (-0.5, 1.5, 3, -1.5), "variance for deviation", "root is meant")
-BANK.value("decoder_parameters", 66_752, "encoder as wide as the decoder", "Its width of 48")
+BANK.value("decoder_parameters", 66_752, "encoder as wide as the decoder", "Its own width")
 BANK.value("decoder_parameters", 49_984, "an encoder layer", "This is an encoder layer: the")
 BANK.value("decoder_parameters", 64_320, "no norms", "norms are missing")
 BANK.value("decoder_parameters", 64_576, "two norms", "three norms")
@@ -36,7 +36,7 @@ BANK.value(
     "The biases are missing",
 )
 BANK.value("decoder_parameters", 64_704 - 320, "no biases in the network", "network's biases")
-BANK.value("decoder_parameters", 16_640 + 8_320 + 2 * 48 * 49 + 33_088 + 384, "keys 48 wide", "heads compare them")
+BANK.value("decoder_parameters", 16_640 + 8_320 + 2 * 48 * 49 + 33_088 + 384, "keys 48 wide", "Heads compare them")
 BANK.value("decoder_parameters", None, "nothing", "it is None")
 
 

@@ -8,12 +8,13 @@ It prints that the answer is right, or raises `WrongAnswer`.
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
 from attnbook.exercises.best_keys import check_top_look_up
-from attnbook.exercises.blocks import check_block, check_decoder_parameters, check_post_norm, check_pre_norm
+from attnbook.exercises.blocks import check_block
 from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
+from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
 from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus

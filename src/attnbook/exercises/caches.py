@@ -1,56 +1,98 @@
 """Masks and caches: pairs that stay open, bytes that wait, and who may see what a cache holds."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from attnbook.exercises._by_hand import by_hand, check_numbers
+from attnbook.costs import kv_cache_bytes
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
+from attnbook.exercises._varied import Sheet, Varied
 from attnbook.masks import causal, padding
 
-# --- By hand: causal and padding, 5 true tokens filled up to 7; the cache of 6 layers, 5 heads of 16, 1,000 tokens ----
+# --- By hand: causal and padding, m = 5 true tokens filled up to n = 7 -----------------------------------------------
 
-OPEN_PAIRS = by_hand(
+
+def _open(m: int, n: int, ahead: int = 1) -> int:
+    """Pairs under both masks; the first query sees `ahead` keys, the next one more."""
+    return sum(min(row + ahead, m) for row in range(n))
+
+
+OPEN_PAIRS = Varied(
     "open_pairs",
-    1 + 2 + 3 + 4 + 5 + 5 + 5,
-    ("This is the causal mask alone: filling is still among the keys.", 28),
-    ("This is the padding mask alone: queries still see their future.", 35),
-    ("Here the rows of filling are closed too. The mask hides filling as keys; its own rows stay.", 15),
-    ("The diagonal is closed here. A token may see itself.", 0 + 1 + 2 + 3 + 4 + 5 + 5),
-    ("The diagonal is one place too far: a query sees the key behind it.", 2 + 3 + 4 + 5 + 5 + 5 + 5),
-    ("These are the pairs that are hidden.", 49 - 25),
-    ("Nothing is hidden here.", 49),
-    ("Both masks are joined by `or` here: one that allows is not enough.", 28 + 35 - 25),
-)
+    Sheet(
+        (5, 7),
+        lambda draw: (m := draw.randint(4, 12), m + draw.randint(2, 6)),
+        lambda m, n: [
+            f"A text of {m} tokens is filled up to {n}, the filling at its end. Its mask is "
+            f"`causal({n}) & padding(torch.tensor({m}), {n})`. How many of the {n * n} pairs",
+        ],
+    ),
+    _open,
+    ("This is the causal mask alone: filling is still among the keys.", lambda m, n: n * (n + 1) // 2),
+    ("This is the padding mask alone: queries still see their future.", lambda m, n: m * n),
+    ("Here the rows of filling are closed too. The mask hides filling as keys; its own rows stay.",
+     lambda m, n: m * (m + 1) // 2),
+    ("The diagonal is closed here. A token may see itself.", lambda m, n: _open(m, n, 0)),
+    ("The diagonal is one place too far: a query sees the key behind it.", lambda m, n: _open(m, n, 2)),
+    ("These are the pairs that are hidden.", lambda m, n: n * n - _open(m, n)),
+    ("Nothing is hidden here.", lambda m, n: n * n),
+    ("Both masks are joined by `or` here: one that allows is not enough.",
+     lambda m, n: n * (n + 1) // 2 + m * n - _open(m, n)),
+)  # fmt: skip
 
-# Keys and values · 6 layers · 5 heads · 16 numbers · 1,000 tokens · 4 bytes.
-CACHE_BYTES = by_hand(
+# --- By hand: the cache of 6 layers with 5 heads of width 16, 2,000 tokens of 4 bytes a number -----------------------
+
+
+def _shape(draw: random.Random) -> tuple[int, ...]:
+    return (
+        draw.choice([3, 5, 6, 7, 9, 10, 11, 12]),
+        draw.choice([3, 5, 6, 7, 9, 10]),
+        draw.choice([16, 24, 32, 48]),
+        draw.choice([1500, 2000, 3000, 5000]),
+    )
+
+
+def _kept(layers: int, heads: int, width: int, n: int) -> int:
+    return kv_cache_bytes(layers, heads, width, n, bytes_a_number=4)
+
+
+CACHE_BYTES = Varied(
     "cache_bytes",
-    2 * 6 * 5 * 16 * 1000 * 4,
-    ("This is half of it. Keys and values both wait, and a float32 has 32 bits.", 6 * 5 * 16 * 1000 * 4),
-    ("These are numbers. How many bytes does each take?", 2 * 6 * 5 * 16 * 1000),
-    ("These are numbers, and those of the keys (or of the values) alone.", 6 * 5 * 16 * 1000),
-    ("This is one layer's cache.", 2 * 5 * 16 * 1000 * 4),
-    ("This is one head's cache.", 2 * 6 * 16 * 1000 * 4),
-    ("The heads are counted twice: the width of 16 is that of one head already, and all five have it.",
-     2 * 6 * 5 * 5 * 16 * 1000 * 4),
-    ("These are bits.", 2 * 6 * 5 * 16 * 1000 * 32),
-    ("The queries are counted too. Nobody asks an old query again.", 3 * 6 * 5 * 16 * 1000 * 4),
-    ("This is what one token leaves, or all of it in thousands of bytes. Bytes of all 1,000 tokens are asked for.",
-     2 * 6 * 5 * 16 * 4),
+    Sheet(
+        (6, 5, 16, 2000),
+        _shape,
+        lambda layers, heads, width, n: [
+            f"A language model has {layers} layers. Each has {heads} heads of width {width},",
+            f"A cache holds one text of {n:,} tokens,",
+        ],
+    ),
+    _kept,
+    ("This is half of it. Keys and values both wait, and a float32 has 32 bits.", lambda *shape: _kept(*shape) // 2),
+    ("These are numbers. How many bytes does each take?", lambda *shape: _kept(*shape) // 4),
+    ("These are numbers, and those of the keys (or of the values) alone.", lambda *shape: _kept(*shape) // 8),
+    ("This is one layer's cache.", lambda _, *others: _kept(1, *others)),
+    ("This is one head's cache.", lambda layers, _, *others: _kept(layers, 1, *others)),
+    ("The heads are counted twice: the width is that of one head already.",
+     lambda layers, heads, *others: _kept(layers, heads * heads, *others)),
+    ("These are bits.", lambda *shape: _kept(*shape) * 8),
+    ("The queries are counted too. Nobody asks an old query again.", lambda *shape: _kept(*shape) * 3 // 2),
+    ("This is what one token leaves. There are more.", lambda layers, heads, width, _: _kept(layers, heads, width, 1)),
     ("The weights are counted too. They are used and forgotten; only keys and values wait.",
-     2 * 6 * 5 * 16 * 1000 * 4 + 6 * 5 * 1000 * 1000 * 4),
-    ("These are the weights, a number for each pair of tokens. The keys and values wait.", 6 * 5 * 1000 * 1000 * 4),
-    ("These are kilobytes; bytes are asked for.", 2 * 6 * 5 * 16 * 1000 * 4 / 1024),
-    ("These are megabytes; bytes are asked for.", 2 * 6 * 5 * 16 * 1000 * 4 / 10**6),
+     lambda *shape: _kept(*shape) + shape[0] * shape[1] * shape[3] ** 2 * 4),
+    ("These are the weights, a number for each pair of tokens. The keys and values wait.",
+     lambda layers, heads, _, n: layers * heads * n * n * 4),
+    ("These are thousands of bytes; bytes are asked for.", lambda *shape: _kept(*shape) / 1000),
+    ("These are kilobytes; bytes are asked for.", lambda *shape: _kept(*shape) / 1024),
+    ("These are megabytes; bytes are asked for.", lambda *shape: _kept(*shape) / 10**6),
 )  # fmt: skip
 
 
-def check_open_pairs(answer: Any) -> None:
+def check_open_pairs(answer: Any, variant: int = 0) -> None:
     """Check the number of pairs that a causal and a padding mask leave open together.
 
     >>> check_open_pairs(28)
@@ -58,18 +100,18 @@ def check_open_pairs(answer: Any) -> None:
         ...
     attnbook.exercises.WrongAnswer: open_pairs: This is the causal mask alone: filling is still among the keys.
     """
-    check_numbers(OPEN_PAIRS, answer)
+    OPEN_PAIRS.check(answer, variant)
 
 
-def check_cache_bytes(answer: Any) -> None:
+def check_cache_bytes(answer: Any, variant: int = 0) -> None:
     """Check the bytes that the keys and values of a text take.
 
-    >>> check_cache_bytes(480_000)
+    >>> check_cache_bytes(960_000)
     Traceback (most recent call last):
         ...
     attnbook.exercises.WrongAnswer: cache_bytes: These are numbers, and those of the keys (or of the values) alone.
     """
-    check_numbers(CACHE_BYTES, answer)
+    CACHE_BYTES.check(answer, variant)
 
 
 # --- Texts of unequal length, filled up in front, whose earlier tokens lie in a cache --------------------------------
