@@ -17,6 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from fontTools.ttLib import TTFont
 from playwright.sync_api import (
     Browser,
@@ -356,6 +357,17 @@ def test_text_stands_out(scheme: str, at_desk: Visit) -> None:
     at_desk.page.emulate_media(color_scheme=scheme)
     at_desk.page.locator(f"html[data-theme={scheme}] body").wait_for()
     assert at_desk.page.evaluate(FAINT_TEXT) == []
+
+
+def test_axe_finds_no_barrier(at_desk: Visit) -> None:
+    # Contrast is measured above, in both schemes.
+    found = Axe().run(at_desk.page, options={"rules": {"color-contrast": {"enabled": False}}}).response
+    open_questions = [rule for rule in found["incomplete"] if rule["impact"] in ("critical", "serious")]
+    told = [
+        f"{rule['id']}: {rule['help']}, as in {rule['nodes'][0]['html'][:120]}"
+        for rule in found["violations"] + open_questions
+    ]
+    assert not told, "\n".join(told)
 
 
 def test_pictures_keep_their_white_card_in_the_dark(at_desk: Visit) -> None:
