@@ -1,6 +1,7 @@
 """The house's rules that a check can say: floors, sizes, and nothing of one machine."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,15 @@ def test_no_file_names_a_machine_or_loads_from_another_host():
             text = path.read_text(encoding="utf-8")
             found += [f"{path.relative_to(ROOT)}: {word}" for word in forbidden if word in text]
     assert not [row for row in found if not row.startswith("tests/test_notebooks.py")]  # it looks for the same words
+
+
+def test_nothing_is_left_to_write():
+    # Written in pieces, so that this file does not find itself. The templates are made of such marks.
+    mark = re.compile("TO " + r"WRITE: [^\n\\|\"]+")
+    kinds = {".py", ".js", ".css", ".md", ".ipynb", ".yml"}
+    folders = [ROOT / name for name in ("book", "notebooks", "src", "tests")]
+    paths = [path for folder in folders for path in folder.rglob("*")] + list(ROOT.iterdir())
+    left = [f"{path.relative_to(ROOT)}: {words}" for path in sorted(paths)
+            if path.suffix in kinds and path.is_file() and path.name not in ("CONTRIBUTING.md", "test_begin.py")
+            for words in mark.findall(path.read_text(encoding="utf-8"))]  # fmt: skip
+    assert not left, "\n" + "\n".join(left)
