@@ -129,7 +129,7 @@ def filled(root: Path, template: str, name: str, title: str) -> str:
 
 
 def idea(text: str, name: str) -> str:
-    """The explorer's template with another name, which is written in three ways: `my_idea`, `MyIdeaExplorer`, `my-idea`."""
+    """The explorer's template with another name, in its three spellings: `my_idea`, `MyIdeaExplorer`, `my-idea`."""
     text = text.replace("idea_explorer", f"{name}_explorer").replace("IdeaExplorer", class_name(name))
     text = text.replace('class: "idea"', f'class: "{name.replace("_", "-")}"')
     text = re.sub(r"^\.idea\b", f".{name.replace('_', '-')}", text, flags=re.MULTILINE)
