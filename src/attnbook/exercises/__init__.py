@@ -10,6 +10,7 @@ from attnbook.exercises.additive import check_additive_in_blocks, check_additive
 from attnbook.exercises.best_keys import check_top_look_up
 from attnbook.exercises.blocks import check_block
 from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
+from attnbook.exercises.coins import check_divisor, check_score_variance
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
@@ -22,7 +23,7 @@ from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
 from attnbook.exercises.saturation import check_gradients, check_query_gradient, check_temperature_for
-from attnbook.exercises.scales import check_divisor, check_even_attention, check_score_variance, check_unit_scores
+from attnbook.exercises.scales import check_even_attention, check_unit_scores
 from attnbook.exercises.score_functions import (
     check_multiplicative,
     check_multiplicative_score,

@@ -9,6 +9,7 @@ from attnbook.exercises._by_hand import Numbers, by_hand, check_numbers
 from attnbook.exercises._outcome import alike, run
 from attnbook.exercises._task import Task
 
+Slip = tuple[str | Callable[..., str], Callable[..., Numbers]]
 VARIED: dict[str, "Varied"] = {}  # all of them, by the name of the task
 
 
@@ -38,19 +39,19 @@ class Varied:
         name: what the learner calls the answer.
         sheet: the numbers.
         right: computes the answer of them.
-        mistakes: what to say, and how the mistaken learner computes it of them.
+        mistakes: what to say, which may name the numbers, and how the mistaken learner computes the answer of them.
     """
 
-    def __init__(
-        self, name: str, sheet: Sheet, right: Callable[..., Numbers], *mistakes: tuple[str, Callable[..., Numbers]]
-    ) -> None:
+    def __init__(self, name: str, sheet: Sheet, right: Callable[..., Numbers], *mistakes: Slip) -> None:
         self.name, self.sheet, self.right, self.mistakes = name, sheet, right, mistakes
         VARIED[name] = self
 
     def task(self, variant: int) -> Task:
         """The task with the numbers of a variant."""
         numbers = self.sheet.numbers(variant)
-        wrong = [(says, answer(*numbers)) for says, answer in self.mistakes]
+        wrong = [
+            (says if isinstance(says, str) else says(*numbers), answer(*numbers)) for says, answer in self.mistakes
+        ]
         return by_hand(self.name, self.right(*numbers), *wrong)
 
     def check(self, answer: Any, variant: int) -> None:

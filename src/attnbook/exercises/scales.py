@@ -1,4 +1,4 @@
-"""How large scores are, and what is done about it: variances by hand, unit length, and a scale on either side."""
+"""What is done about the size of scores: unit length, and a scale on either side."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from attnbook.attention import attend
-from attnbook.exercises._by_hand import by_hand, check_numbers
 from attnbook.exercises._draws import Draw
 from attnbook.exercises._outcome import Case
 from attnbook.exercises._task import Mistake, Task
@@ -17,56 +16,6 @@ from attnbook.exercises.score_functions import AXES
 from attnbook.scores import dot
 
 Pair = tuple[Tensor, Tensor]
-
-# --- By hand: q from -2, 0, 0, 2 (variance 2), k from 3, -3 (variance 9), d = 8 ---------------------------------------
-
-SCORE_VARIANCE = by_hand(
-    "score_variance",
-    144,
-    ("This is the standard deviation, the square root of the variance.", 12),
-    ("That would be right for entries of size 1. Here the entries have variances of their own.", 8),
-    ("This is the variance of one product of two entries. A score adds up d of them.", 18),
-    ("The variances of queries and keys were added. Their entries are multiplied.", 88),
-    ("d came in twice: the variances of d summands add up to d times one of them.", 1296),
-    ("√d is for standard deviations. Variances of d independent summands add up.", math.sqrt(8) * 18),
-    ("-2, 0, 0 and 2: the squares are 4, 0, 0 and 4. What is their mean?", 8 * 4 * 9),
-    ("A third each for -2, 0 and 2? Zero comes half of the time.", 8 * 8 / 3 * 9),
-    ("These are standard deviations multiplied: a variance is the mean of squares.", 8 * math.sqrt(2) * 3),
-    ("The variance of a key's entry is the mean of 9 and 9, and not 3.", 8 * 2 * 3),
-)
-DIVISOR = by_hand(
-    "divisor",
-    12,
-    ("√d makes it 1 only where the entries of queries and keys have variance 1.", math.sqrt(8)),
-    ("This is the variance itself. A number divided by c has its variance divided by c².", 144),
-    ("This is d itself.", 8),
-    ("This is right for one product. The score adds up as many as the width says.", math.sqrt(18)),
-    ("The variance is d times that of a product, and the root is taken of all of it.", 8 * math.sqrt(18)),
-    ("To divide by c is to multiply by 1/c: the divisor is asked for.", 1 / 12),
-)  # fmt: skip
-
-
-def check_score_variance(answer: Any) -> None:
-    """Check the variance of a score that was worked out by hand.
-
-    >>> check_score_variance(12)
-    Traceback (most recent call last):
-        ...
-    attnbook.exercises.WrongAnswer: score_variance: This is the standard deviation, the square root of the variance.
-    """
-    check_numbers(SCORE_VARIANCE, answer)
-
-
-def check_divisor(answer: Any) -> None:
-    """Check the number that makes a score's variance 1, worked out by hand.
-
-    >>> check_divisor(8 ** 0.5)
-    Traceback (most recent call last):
-        ...
-    attnbook.exercises.WrongAnswer: divisor: √d makes it 1 only where the entries of queries and keys have variance 1.
-    """
-    check_numbers(DIVISOR, answer)
-
 
 # --- Unit length -----------------------------------------------------------------------------------------------------
 
