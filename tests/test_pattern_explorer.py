@@ -235,10 +235,10 @@ SEEN = r"""
   return {
     ...body.dataset,
     cells: Object.fromEntries(["window", "chunk", "global", "random", "reached"].map((kind) => [kind, cells(kind)])),
-    heard: all(".row circle").map((dot) => dot.classList.contains("heard")),
-    arcs: all(".row .arc").length,
+    heard: all(".strip circle").map((dot) => dot.classList.contains("heard")),
+    arcs: all(".strip .arc").length,
     framed: all(".hop").length,
-    names: [...texts(".row text.of-key"), ...texts(".row text.of-query"), ...texts(".board text.of-key"),
+    names: [...texts(".strip text.of-key"), ...texts(".strip text.of-query"), ...texts(".board text.of-key"),
             ...texts(".board text.of-query")],
     sentences: texts(".sentences p"),
     cost: texts(".cost p"),

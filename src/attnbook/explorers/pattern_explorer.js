@@ -214,7 +214,7 @@ function render({ model, el }) {
   const board = html("div", { class: "board", tabindex: 0, role: "application" }, grid);
   const legend = html("p", { class: "legend" });
   const tokens = html("div", { class: "tokens", role: "group", "aria-label": "global tokens" });
-  const row = svg("svg", { viewBox: `0 0 ${WIDTH} 112`, role: "img", class: "row" });
+  const row = svg("svg", { viewBox: `0 0 ${WIDTH} 112`, role: "img", class: "strip" });
   const [heard, everyone, route, links, longer] = range(5).map(() => html("p"));
   const spoken = announcer();
   let drawn; // what the present drawing shows
