@@ -155,6 +155,14 @@ def among_queries(lengths, n_q, n_k):
     return mask
 
 
+@BANK.add("cache_mask", "filling hidden in the cache alone", "in the cache alone")
+def cache_alone(lengths, n_q, n_k):
+    past = n_k - n_q
+    place = torch.arange(n_k)
+    seen = (place >= (n_k - lengths)[:, None, None]) | (place >= past)
+    return (place <= place[past:, None]) & seen
+
+
 @BANK.add("cache_mask", "a place left behind on the CPU", "would fail on a GPU")
 def on_the_cpu(lengths, n_q, n_k):
     key = torch.arange(n_k)
@@ -279,6 +287,17 @@ def all_places(logits, targets, lengths):
 def mean_of_means(logits, targets, lengths):
     losses = [cross_entropy(x[:m], y[:m]) for x, y, m in zip(logits, targets, lengths.tolist(), strict=True)]
     return torch.stack(losses).mean()
+
+
+@BANK.add("token_loss", "means added up", "means of the texts were added up")
+def sum_of_means(logits, targets, lengths):
+    return ((surprise(logits, targets) * is_true(targets, lengths)).sum(dim=1) / lengths).sum()
+
+
+@BANK.add("token_loss", "targets of filling ignored in place", "changes its input targets in place")
+def ignores_in_place(logits, targets, lengths):
+    targets[~is_true(targets, lengths)] = -100
+    return cross_entropy(logits.transpose(1, 2), targets)
 
 
 @BANK.add("token_loss", "masked sum over all places", "divided by all places")
@@ -489,6 +508,25 @@ def upwards(logits, p, temperature):
     keep = in_order.cumsum(dim=-1) - in_order < p
     likely = likely * torch.zeros_like(keep).scatter(-1, order, keep)
     return likely / likely.sum(dim=-1, keepdim=True)
+
+
+@BANK.add("nucleus", "logits summed", "Logits were summed")
+def sums_logits(logits, p, temperature):
+    x = logits / temperature
+    return x.masked_fill(~inside(x, p), -math.inf).softmax(dim=-1)
+
+
+@BANK.add("nucleus", "divided by p", "divided by p")
+def by_p(logits, p, temperature):
+    likely = (logits / temperature).softmax(dim=-1)
+    return likely * inside(likely, p) / p
+
+
+@BANK.add("nucleus", "temperature twice", "temperature twice")
+def temperature_twice(logits, p, temperature):
+    logits = logits / temperature
+    likely = (logits / temperature).softmax(dim=-1)
+    return (logits / temperature).masked_fill(~inside(likely, p), -math.inf).softmax(dim=-1)
 
 
 @BANK.add("nucleus", "p as a threshold", "least probability of one token|threshold below the likeliest")

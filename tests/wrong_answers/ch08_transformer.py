@@ -114,6 +114,20 @@ def no_minus(x, start):
     return torch.cat([one * a.cos() - two * a.sin(), one * a.sin() + two * a.cos()], -1)
 
 
+@BANK.add("rotate", "minus in both halves", "reflection")
+def two_signs(x, start):
+    a = angles(x, start)
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * a.cos() - two * a.sin(), one * a.sin() - two * a.cos()], -1)
+
+
+@BANK.add("rotate", "one half turned", "Only the first half was turned")
+def one_half(x, start):
+    a = angles(x, start)
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * a.cos() - two * a.sin(), two], -1)
+
+
 @BANK.add("rotate", "a base of 1000", "powers of 10000")
 def thousand(x, start):
     n, d = x.shape[-2:]
@@ -336,6 +350,12 @@ def relu(x, g, s, W_1, W_2):
     return x + torch.relu(normed(x, g, s) @ W_1) @ W_2
 
 
+@BANK.add("block", "sigmoid for GELU", "approximation of the GELU by a sigmoid")
+def by_sigmoid(x, g, s, W_1, W_2):
+    h = normed(x, g, s) @ W_1
+    return x + (h * torch.sigmoid(1.702 * h)) @ W_2
+
+
 @BANK.add("block", "no bend", "GELU is missing")
 def straight(x, g, s, W_1, W_2):
     return x + normed(x, g, s) @ W_1 @ W_2
@@ -532,6 +552,12 @@ def one_sigma(parts, g, e):
 def by_length(parts, g, e):
     whole = parts.sum(0)
     return ((parts - parts.mean(-1, keepdim=True)) / whole.norm(dim=-1, keepdim=True) * g * e).sum(-1)
+
+
+@BANK.add("written_by", "variances added", "variances were added up")
+def added_variances(parts, g, e):
+    deviation = parts.var(-1, unbiased=False, keepdim=True).sum(0).sqrt()
+    return ((parts - parts.mean(-1, keepdim=True)) / deviation * g * e).sum(-1)
 
 
 @BANK.add("written_by", "σ of all parts", "all numbers of all parts")

@@ -70,6 +70,8 @@ def difference(name: str, got: Any, want: Any, *, secret: bool) -> str:
         return f"The outputs are right, and yet {name} is zero: what leads to it was cut off from training."
     if want.dtype is torch.bool:
         return _truths(name, got, want)
+    if want.dim() == 0 and not secret:  # any number is some times ours
+        return _different_numbers(name, got.detach(), want.item(), secret)
     # What ours times or plus something is gives ours away.
     for sign in (_sums, _places) if secret else (_sums, _factor, _summand, _places):
         found = sign(name, got.detach().double(), want.detach().double())

@@ -116,6 +116,8 @@ BLOCK = Task(
         Mistake("max(0, h) in place of GELU.", _with_bend(torch.relu)),
         Mistake("The GELU is missing: two matrices in a row are one.", _with_bend(lambda h: h)),
         Mistake("This is the GELU's approximation by tanh.", _with_bend(lambda h: gelu(h, approximate="tanh"))),
+        Mistake("This is an approximation of the GELU by a sigmoid.", _with_bend(lambda h: h * (1.702 * h).sigmoid())),
+        Mistake("This is the SiLU, h σ(h), in place of the GELU.", _with_bend(lambda h: h * h.sigmoid())),
         Mistake("A GELU too many, behind the second matrix.",
                 lambda x, g, s, W_1, W_2: x + gelu(gelu(_norm(x, g, s) @ W_1) @ W_2)),
     ),

@@ -195,6 +195,8 @@ CACHE_MASK = Task(
                 _other(true=lambda lengths, n_k: _true((lengths + 1).clamp(max=n_k), n_k))),
         Mistake("The first true token is hidden with the filling: off by one.",
                 _other(true=lambda lengths, n_k: _true((lengths - 1).clamp(min=0), n_k))),
+        Mistake("Filling is hidden in the cache alone. A short text has filling among the newest keys, too.",
+                lambda lengths, n_q, n_k: _triangle(lengths, n_q, n_k) & _true(lengths.clamp(min=n_q), n_k)),
         Mistake("The length of the first text serves for all.",
                 _other(true=lambda lengths, n_k: _true(lengths[:1].expand(len(lengths)), n_k))),
         Mistake("The length of the longest text serves for all.",

@@ -98,6 +98,12 @@ def _unscaled(logits: Tensor, kept: Tensor) -> Tensor:
     return logits.softmax(dim=-1) * kept
 
 
+def _of_logits(logits: Tensor, p: float, temperature: float) -> Tensor:
+    in_order, order = (logits / temperature).sort(dim=-1, descending=True)
+    inside = in_order.cumsum(dim=-1) - in_order < p
+    return _softmax_of(logits / temperature, torch.zeros_like(inside).scatter(-1, order, inside))
+
+
 def _even(logits: Tensor, kept: Tensor) -> Tensor:
     return kept.to(logits) / kept.sum(dim=-1, keepdim=True)
 
@@ -158,6 +164,11 @@ NUCLEUS = Task(
         Mistake("p was taken for a threshold below the likeliest token's probability, not for a sum.",
                 _other(lambda likely, p: likely >= p * likely.amax(dim=-1, keepdim=True))),
         Mistake("The logits were multiplied by the temperature.", _other(heat=lambda temperature: 1 / temperature)),
+        Mistake("Divided by the temperature twice.", _other(heat=lambda temperature: temperature**2)),
+        Mistake("Logits were summed up to p. Probabilities should be: the softmax comes before the sum.",
+                _of_logits),
+        Mistake("What is left was divided by p. It holds p or a little more: divide by what it holds.",
+                lambda logits, p, temperature: _other(finish=_unscaled)(logits, p, temperature) / p),
         Mistake("The temperature changes nothing.", _other(heat=lambda temperature: 1.0)),
         Mistake("The nucleus was chosen at temperature 1, and the temperature applied to what is left. It comes first.",
                 _cold_choice),

@@ -90,6 +90,8 @@ READ_EARLY = Task(
                 lambda x, g, s, E: (_norm(x, g, s) @ E.mT).amax(dim=-1)),
         Mistake("For each token of the vocabulary a place was chosen. It should be a token for each place: the last "
                 "axis.", lambda x, g, s, E: (_norm(x, g, s) @ E.mT).argmax(dim=-2)),
+        Mistake("Only the last stream was normalised. Each should be read as if it were the last.",
+                _with(lambda x, g, s: torch.cat([x[:-1], _norm(x[-1:], g, s)]))),
         Mistake("The embeddings were brought to one length. A logit is the product with them as they are.",
                 lambda x, g, s, E: _read_early(x, g, s, E / E.norm(dim=-1, keepdim=True))),
     ),
@@ -173,6 +175,8 @@ WRITTEN_BY = Task(
                 _scaled(lambda parts: _deviation(parts.mean(dim=0)))),
         Mistake("Divided by the length of the whole stream. A norm divides by its standard deviation.",
                 _scaled(lambda parts: parts.sum(dim=0).norm(dim=-1, keepdim=True))),
+        Mistake("The parts' variances were added up. The variance of a sum is another: parts may agree or cancel.",
+                _scaled(lambda parts: (_deviation(parts) ** 2).sum(dim=0).sqrt())),
         Mistake("σ is that of all numbers of all parts. The norm sees their sum alone.",
                 _scaled(lambda parts: _deviation(parts, (0, -1)))),
         Mistake("Each part was divided by the σ of the stream up to it. The last norm sees the whole sum.",
