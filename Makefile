@@ -103,10 +103,10 @@ new-chapter: $(PACKAGE)  ## Begin a chapter: NAME=16_topic, TITLE="Its title" (C
 new-explorer: $(PACKAGE)  ## Begin an explorer: NAME=its_idea
 	@$(BIN)/python tools/begin.py explorer "$(NAME)"
 
-new-exercise: $(PACKAGE)  ## Begin a chapter's assignment: NAME=16_topic, or a task for its bank: NAME=what_learners_write
+new-exercise: $(PACKAGE)  ## Begin a chapter's assignment: NAME=16_topic
 	@$(BIN)/python tools/begin.py exercise "$(NAME)"
 
-matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, colab or newest (PYTHON=, NOTEBOOKS= to choose)
+matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, colab or newest (PYTHON= to choose)
 	$(PYTHON) tools/constraints.py "$(VERSIONS)" > /dev/null
 	$(PYTHON) -m venv --clear $(MATRIX)
 	$(PYTHON) tools/constraints.py "$(VERSIONS)" > $(MATRIX)/constraints.txt
@@ -114,7 +114,7 @@ matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, co
 	TQDM_DISABLE=1 OMP_NUM_THREADS=2 PATH="$(abspath $(MATRIX))/bin:$$PATH" $(MATRIX)/bin/python tools/try_notebooks.py $(NOTEBOOKS) $(SOLUTIONS) $(STUDENTS)
 
 links: book  ## Ask other hosts whether the website's links to them still lead anywhere
-	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'
+	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^file:' --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'
 
 version: $(PACKAGE)  ## Check that all files name the same version (VERSION= to say which)
 	@$(BIN)/python tools/release.py --check $(if $(VERSION),"$(VERSION)")

@@ -113,7 +113,7 @@ def test_commands_and_files_that_are_named_exist(path):
 
 def test_tests_are_what_a_contributor_runs():
     assert "make test" in (ROOT / ".ci/run").read_text()
-    assert commands(ROOT / ".github/workflows/test.yml").strip() == ".ci/run"
+    assert commands(ROOT / ".github/workflows/test.yml").splitlines()[-1] == ".ci/run"
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
