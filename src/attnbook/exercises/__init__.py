@@ -7,10 +7,13 @@ It prints that the answer is right, or raises `WrongAnswer`.
 
 from attnbook.exercises._task import WrongAnswer
 from attnbook.exercises.additive import check_additive_in_blocks, check_additive_score, check_predicted
+from attnbook.exercises.alignments import check_forward_share
 from attnbook.exercises.best_keys import check_top_look_up
 from attnbook.exercises.blocks import check_block
 from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
 from attnbook.exercises.coins import check_divisor, check_score_variance
+from attnbook.exercises.ctc_paths import check_ctc
+from attnbook.exercises.frames import check_ctc_ways, check_cut, check_mel_middle, check_state_time
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
@@ -31,6 +34,7 @@ from attnbook.exercises.score_functions import (
     check_scaled_dot_score,
 )
 from attnbook.exercises.self_attention import check_direction, check_left_out
+from attnbook.exercises.state_masks import check_state_mask
 from attnbook.exercises.streams import check_read_early, check_written_by
 from attnbook.exercises.token_losses import check_token_loss
 from attnbook.exercises.turned_pairs import check_rotate
@@ -45,12 +49,16 @@ __all__ = [
     "check_cache_mask",
     "check_comes_back",
     "check_context",
+    "check_ctc",
+    "check_ctc_ways",
+    "check_cut",
     "check_cut_examples",
     "check_decoder_parameters",
     "check_direction",
     "check_divisor",
     "check_even_attention",
     "check_first_share",
+    "check_forward_share",
     "check_gradients",
     "check_grouped_attention",
     "check_grouped_parameters",
@@ -59,6 +67,7 @@ __all__ = [
     "check_look_back",
     "check_looked_at",
     "check_masked_softmax",
+    "check_mel_middle",
     "check_merge_heads",
     "check_multi_head",
     "check_multiplicative",
@@ -81,6 +90,8 @@ __all__ = [
     "check_score_gradient",
     "check_score_variance",
     "check_shapes",
+    "check_state_mask",
+    "check_state_time",
     "check_temperature_for",
     "check_token_loss",
     "check_top_look_up",
