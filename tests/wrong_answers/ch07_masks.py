@@ -9,13 +9,14 @@ from wrong_answers import Bank
 
 BANK = Bank()
 
-BANK.value("open_pairs", 28, "padding forgotten", "causal mask alone")
-BANK.value("open_pairs", 35, "future forgotten", "padding mask alone")
-BANK.value("open_pairs", 15, "rows of filling closed", "rows of filling are closed")
-BANK.value("open_pairs", 20, "diagonal closed", "diagonal is closed")
-BANK.value("open_pairs", 29, "diagonal one too far", "one place too far")
-BANK.value("open_pairs", 24, "hidden pairs", "pairs that are hidden")
-BANK.value("open_pairs", 38, "or for and", "joined by `or`")
+BANK.value("open_pairs", 45, "padding forgotten", "causal mask alone")
+BANK.value("open_pairs", 54, "future forgotten", "padding mask alone")
+BANK.value("open_pairs", 21, "rows of filling closed", "rows of filling are closed")
+BANK.value("open_pairs", 33, "diagonal closed", "diagonal is closed")
+BANK.value("open_pairs", 44, "diagonal one too far", "one place too far")
+BANK.value("open_pairs", 42, "hidden pairs", "pairs that are hidden")
+BANK.value("open_pairs", 60, "or for and", "joined by `or`")
+BANK.value("open_pairs", 36, "true tokens among themselves", "two true tokens")
 BANK.value("cache_bytes", 3_840_000, "keys alone", "half of it. Keys and values")
 BANK.value("cache_bytes", 1_920_000, "numbers for bytes", "These are numbers")
 BANK.value("cache_bytes", 1_280_000, "one layer", "one layer's")
@@ -198,6 +199,15 @@ def two_ahead(tokens, n):
 def rolls(tokens, n):
     pieces = tokens[: len(tokens) // n * n].view(-1, n)
     return pieces, torch.cat([pieces[:, 1:], pieces[:, :1]], dim=1)
+
+
+@BANK.add("cut_examples", "zero for the last target", "last target of each piece is 0")
+def zero_last(tokens, n):
+    m = (len(tokens) - 1) // n
+    inputs = tokens[: m * n].view(m, n)
+    targets = torch.zeros_like(inputs)
+    targets[:, :-1] = inputs[:, 1:]
+    return inputs, targets
 
 
 @BANK.add("cut_examples", "pieces lose their last", "one token too short")

@@ -37,6 +37,7 @@ BANK.value(
 )
 BANK.value("decoder_parameters", 64_704 - 320, "no biases in the network", "network's biases")
 BANK.value("decoder_parameters", 16_640 + 8_320 + 2 * 48 * 49 + 33_088 + 384, "keys 48 wide", "Heads compare them")
+BANK.value("decoder_parameters", 64_448, "one norm", "three parts has its own")
 BANK.value("decoder_parameters", None, "nothing", "it is None")
 
 
@@ -119,6 +120,14 @@ def two_signs(x, start):
     a = angles(x, start)
     one, two = x.chunk(2, -1)
     return torch.cat([one * a.cos() - two * a.sin(), one * a.sin() - two * a.cos()], -1)
+
+
+@BANK.add("rotate", "angles reshaped", "cut anew by a reshape")
+def reshaped(x, start):
+    a = angles(x, start)
+    a = a.T.reshape(a.shape)
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * a.cos() - two * a.sin(), one * a.sin() + two * a.cos()], -1)
 
 
 @BANK.add("rotate", "one half turned", "Only the first half was turned")
@@ -332,6 +341,12 @@ def no_epsilon(x, g, s, W_1, W_2):
     return x + gelu(read @ W_1) @ W_2
 
 
+@BANK.add("block", "unit length", "divided by its length")
+def unit_length(x, g, s, W_1, W_2):
+    centred = x - x.mean(-1, keepdim=True)
+    return x + gelu((g * torch.nn.functional.normalize(centred, dim=-1) + s) @ W_1) @ W_2
+
+
 @BANK.add("block", "norm over the tokens", "over the tokens")
 def over_tokens(x, g, s, W_1, W_2):
     centred = x - x.mean(-2, keepdim=True)
@@ -398,6 +413,12 @@ def swapped(streams, g, s, E):
 def differences(streams, g, s, E):
     added = [streams[0]] + [streams[i] - streams[i - 1] for i in range(1, len(streams))]
     return (normed(torch.stack(added), g, s) @ E.T).argmax(-1)
+
+
+@BANK.add("read_early", "torch.std", "n − 1")
+def early_std(streams, g, s, E):
+    x = (streams - streams.mean(-1, keepdim=True)) / streams.std(-1, keepdim=True)
+    return ((g * x + s) @ E.T).argmax(-1)
 
 
 @BANK.add("read_early", "the last alone", "Only the last layer")
@@ -552,6 +573,12 @@ def one_sigma(parts, g, e):
 def by_length(parts, g, e):
     whole = parts.sum(0)
     return ((parts - parts.mean(-1, keepdim=True)) / whole.norm(dim=-1, keepdim=True) * g * e).sum(-1)
+
+
+@BANK.add("written_by", "all others", "all \\*other\\* parts")
+def all_others(parts, g, e):
+    shares = ((parts - parts.mean(-1, keepdim=True)) / sigma(parts.sum(0)) * g * e).sum(-1)
+    return shares.sum(0) - shares
 
 
 @BANK.add("written_by", "variances added", "variances were added up")

@@ -105,6 +105,8 @@ BLOCK = Task(
                 _with_norm(lambda x, g, s: g * x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() + s)),
         Mistake("The mean is not subtracted.",
                 _with_norm(lambda x, g, s: g * x / (x.var(dim=-1, unbiased=False, keepdim=True) + 1e-5).sqrt() + s)),
+        Mistake("Each token was divided by its length, where its standard deviation is meant.",
+                _with_norm(lambda x, g, s: g * _plain(x) / x.shape[-1] ** 0.5 + s)),
         Mistake("The mean is subtracted, and the spread is left as it was.",
                 _with_norm(lambda x, g, s: g * (x - x.mean(dim=-1, keepdim=True)) + s)),
         Mistake("Mean and variance are taken over the tokens: each hears of all others. Each is normalised alone.",

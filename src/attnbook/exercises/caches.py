@@ -14,7 +14,7 @@ from attnbook.exercises._task import Mistake, Task
 from attnbook.exercises._varied import Sheet, Varied
 from attnbook.masks import causal, padding
 
-# --- By hand: causal and padding, m = 5 true tokens filled up to n = 7 -----------------------------------------------
+# --- By hand: causal and padding, m = 6 true tokens filled up to n = 9 -----------------------------------------------
 
 
 def _open(m: int, n: int, ahead: int = 1) -> int:
@@ -25,7 +25,7 @@ def _open(m: int, n: int, ahead: int = 1) -> int:
 OPEN_PAIRS = Varied(
     "open_pairs",
     Sheet(
-        (5, 7),
+        (6, 9),
         lambda draw: (m := draw.randint(4, 12), m + draw.randint(2, 6)),
         lambda m, n: [
             f"A text of {m} tokens is filled up to {n}, the filling at its end. Its mask is "
@@ -39,6 +39,8 @@ OPEN_PAIRS = Varied(
      lambda m, n: m * (m + 1) // 2),
     ("The diagonal is closed here. A token may see itself.", lambda m, n: _open(m, n, 0)),
     ("The diagonal is one place too far: a query sees the key behind it.", lambda m, n: _open(m, n, 2)),
+    ("These are all pairs of two true tokens: queries still see their future, and filling asks too.",
+     lambda m, n: m * m),
     ("These are the pairs that are hidden.", lambda m, n: n * n - _open(m, n)),
     ("Nothing is hidden here.", lambda m, n: n * n),
     ("Both masks are joined by `or` here: one that allows is not enough.",
@@ -95,7 +97,7 @@ CACHE_BYTES = Varied(
 def check_open_pairs(answer: Any, variant: int = 0) -> None:
     """Check the number of pairs that a causal and a padding mask leave open together.
 
-    >>> check_open_pairs(28)
+    >>> check_open_pairs(45)
     Traceback (most recent call last):
         ...
     attnbook.exercises.WrongAnswer: open_pairs: This is the causal mask alone: filling is still among the keys.

@@ -179,6 +179,7 @@ DECODER_PARAMETERS = Varied(
      lambda d, f, e: _layer(d, f, e, asking=0, answering=0, norms=4 * d)),
     ("The norms are missing.", lambda d, f, e: _layer(d, f, e, norms=0)),
     ("There are three norms, one before each part.", lambda d, f, e: _layer(d, f, e, norms=4 * d)),
+    ("There is one norm here. Each of the three parts has its own.", lambda d, f, e: _layer(d, f, e, norms=2 * d)),
     ("Each norm has a scale *and* a shift for each number.", lambda d, f, e: _layer(d, f, e, norms=3 * d)),
     ("The biases are missing.", lambda d, f, e: _layer(
         d, f, e, own=4 * d * d, asking=2 * d * d, answering=2 * e * d, network=2 * d * f)),

@@ -33,6 +33,11 @@ def _rolled_as_many(tokens: Tensor, n: int) -> Pair:
     return inputs, inputs.roll(-1, 1)
 
 
+def _zero_at_the_end(tokens: Tensor, n: int) -> Pair:
+    inputs, targets = _cut(tokens, n)
+    return inputs, torch.cat([targets[:, :-1], torch.zeros_like(targets[:, -1:])], dim=1)
+
+
 def _within(tokens: Tensor, n: int) -> Pair:
     pieces, _ = _cut(tokens, n, ahead=0)
     return pieces[:, :-1], pieces[:, 1:]
@@ -104,6 +109,7 @@ CUT_EXAMPLES = Task(
         Mistake("The last target of each piece is the piece's own first token: it was rolled around.", _rolled),
         Mistake("The last target of each piece is the piece's own first token: it was rolled around.",
                 _rolled_as_many),
+        Mistake("The last target of each piece is 0. It is the first token of the next piece.", _zero_at_the_end),
         Mistake("The pieces are one token too short: the last target of a piece is the first token of the next.",
                 _within),
         Mistake("One token between any two pieces is never read: the pieces of inputs should join.", _skipping),

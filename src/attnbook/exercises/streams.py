@@ -41,8 +41,8 @@ def _with(norm: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Ten
 
 
 def _early_cases(draw: Draw) -> list[Case]:
-    layers, n, d, b, vocabulary = draw.sizes(5)
-    n, d, vocabulary = 4 * n, 2 * d, 9 * vocabulary
+    layers, n, b, vocabulary = draw.sizes(4, least=3)
+    n, d, vocabulary = 12 * n, 4, 9 * vocabulary  # of few features n or n − 1 makes a difference
 
     def inputs(*leading: int) -> tuple[Tensor, ...]:
         growing = torch.arange(1, layers + 1, dtype=torch.float64).view(-1, *[1] * (len(leading) + 2))
@@ -66,6 +66,8 @@ READ_EARLY = Task(
         Mistake("The mean is not subtracted: x was divided by the root of its mean square, as an RMS norm does.",
                 _with(lambda x, g, s: g * x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() + s)),
         Mistake("The mean is not subtracted in the norm.", _with(lambda x, g, s: g * x / _deviation(x) + s)),
+        Mistake("The variance was taken with n − 1. A norm divides by the number of features.",
+                _with(lambda x, g, s: g * _centred(x) / _deviation(x, unbiased=True) + s)),
         Mistake("Divided by the variance, where its root is meant.",
                 _with(lambda x, g, s: g * _centred(x) / _deviation(x) ** 2 + s)),
         Mistake("The spread is not brought to 1 in the norm: only the mean is subtracted.",
@@ -201,6 +203,8 @@ WRITTEN_BY = Task(
                 lambda parts, g, e: _written_by(parts, g, e) / _written_by(parts, g, e).sum(dim=0)),
         Mistake("The signs are lost: a part may speak against the token.",
                 lambda parts, g, e: _written_by(parts, g, e).abs()),
+        Mistake("This is what all *other* parts wrote.",
+                lambda parts, g, e: _written_by(parts, g, e).sum(dim=0) - _written_by(parts, g, e)),
         Mistake("All parts were added up: this is the logit. A number for each part is asked for.",
                 lambda parts, g, e: _written_by(parts, g, e).sum(dim=0)),
         Mistake("Each feature has a number still: the sum over the features is missing.",

@@ -141,6 +141,8 @@ ROTATE = Task(
                 _by_angle(turn=lambda a, b, cos, sin: (a * cos - b * sin, b))),
         Mistake("The second half was computed from the first half's *new* numbers: both need the old ones.",
                 _by_angle(turn=lambda a, b, cos, sin: (a * cos - b * sin, (a * cos - b * sin) * sin + b * cos))),
+        Mistake("The table of angles was cut anew by a reshape, which does not turn it: a row should be a position.",
+                _by_angle(lambda x, start: (_places(x, start) * _frequencies(x)).mT.reshape(x.shape[-2], -1))),
         Mistake("The partner is missing: each number is only multiplied.",
                 _by_angle(turn=lambda a, b, cos, sin: (a * cos, b * cos))),
         Mistake("The halves have changed places in the result.",
