@@ -99,7 +99,7 @@ def test_a_variant_is_the_public_assignment_but_for_numbers(path):
     assert made(path) == mine
     other = text(made(path, "another secret"))
     seeds, others, known = (hidden_seeds(x) for x in (text(mine), other, text(public)))
-    assert len(seeds) == len(others) == len(known) >= 3
+    assert len(seeds) == len(others) == len(known) >= 2
     assert len({*seeds, *others, *known}) == 3 * len(seeds)
     varied = {task for task in VARIED if f"exercises.check_{task}(" in text(public)}
     for before, now in zip(public.cells, mine.cells, strict=True):
