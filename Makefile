@@ -111,7 +111,7 @@ matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, co
 	$(PYTHON) -m venv --clear $(MATRIX)
 	$(PYTHON) tools/constraints.py "$(VERSIONS)" > $(MATRIX)/constraints.txt
 	$(MATRIX)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint $(MATRIX)/constraints.txt --editable '.[lab,pretrained,beyond-text]'
-	TQDM_DISABLE=1 OMP_NUM_THREADS=2 PATH="$(abspath $(MATRIX))/bin:$$PATH" $(MATRIX)/bin/python tools/try_notebooks.py $(NOTEBOOKS) $(SOLUTIONS) $(STUDENTS)
+	TQDM_DISABLE=1 OMP_NUM_THREADS=1 PATH="$(abspath $(MATRIX))/bin:$$PATH" $(MATRIX)/bin/python tools/try_notebooks.py $(NOTEBOOKS) $(SOLUTIONS) $(STUDENTS)
 
 links: book  ## Ask other hosts whether the website's links to them still lead anywhere
 	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^file:' --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'

@@ -197,3 +197,14 @@ def test_a_notebook_is_run_to_its_end_and_left_as_it_was(tmp_path, capsys):
     assert "0 of 1 notebooks run" in said
     assert (path.parent / "here").is_dir()
     assert path.read_bytes() == before
+
+
+def test_a_cell_that_does_not_end_stops_its_own_notebook_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(try_notebooks, "CELL_SECONDS", 1)
+    paths = [tmp_path / "slow.ipynb", tmp_path / "quick.ipynb"]
+    for path, cell in zip(paths, ["import time; time.sleep(30)", "1"], strict=True):
+        nbformat.write(notebook(cell), path)
+    assert try_notebooks.main([str(path) for path in paths]) == 1
+    said = capsys.readouterr().out
+    assert "CellTimeoutError" in said
+    assert "1 of 2 notebooks run" in said

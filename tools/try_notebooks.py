@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 CELL_SECONDS = 600
@@ -38,7 +39,10 @@ def attempt(path: Path) -> list[str]:
     """Run a notebook in a kernel of its own; what went wrong, a line each."""
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": path.resolve().parent}}
-    NotebookClient(notebook, timeout=CELL_SECONDS, allow_errors=True, resources=folder).execute()
+    try:
+        NotebookClient(notebook, timeout=CELL_SECONDS, allow_errors=True, resources=folder).execute()
+    except (CellTimeoutError, DeadKernelError) as error:  # the other notebooks have their turn all the same
+        return [f"{type(error).__name__}: {error}"]
     return complaints(notebook, is_student=path.resolve().parent.parent.name == "exercises")
 
 
