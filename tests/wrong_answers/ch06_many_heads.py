@@ -16,6 +16,7 @@ BANK.value("two_heads", (6, 6), "weights of head 2 turned around", "weights of h
 BANK.value("two_heads", (24, 40), "not divided by the sum", "divided by their sum")
 BANK.value("two_heads", (8, 12), "hard", "hard")
 BANK.value("two_heads", 16, "added up", "side by side")
+BANK.value("two_heads", (6, 2), "each head takes the other's part of the values", "other head's numbers")
 BANK.value("grouped_parameters", 9408, "all heads have their own", "own keys and values")
 BANK.value("grouped_parameters", 6912, "no biases", "bias")
 BANK.value("grouped_parameters", 5880, "keys, but no values", "keys or values")

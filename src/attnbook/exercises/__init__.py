@@ -16,7 +16,7 @@ from attnbook.exercises.ctc_paths import check_ctc
 from attnbook.exercises.frames import check_ctc_ways, check_cut, check_mel_middle, check_state_time
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.head_groups import check_grouped_attention
-from attnbook.exercises.heads import check_grouped_parameters, check_multi_head, check_two_heads
+from attnbook.exercises.heads import check_grouped_parameters, check_multi_head
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
 from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
@@ -38,6 +38,7 @@ from attnbook.exercises.state_masks import check_state_mask
 from attnbook.exercises.streams import check_read_early, check_written_by
 from attnbook.exercises.token_losses import check_token_loss
 from attnbook.exercises.turned_pairs import check_rotate
+from attnbook.exercises.two_heads import check_two_heads
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Many heads: by hand, from one packed matrix, and merged again."""
+"""Many heads: how many numbers they learn, from one packed matrix, and merged again."""
 
 import math
 from collections.abc import Callable
@@ -17,25 +17,7 @@ from attnbook.masks import causal
 
 AXES = "Any axes may come before the last three: count axes from the end."
 
-# --- By hand: query (ln 3, ln 3), keys (1, 0), (0, 1), values (8, 4), (0, 12); two heads of width 1 -------------------
-
-ROOT = 3 ** (1 / math.sqrt(2))  # e to the scores, if they were divided by √2
-
-TWO_HEADS = by_hand(
-    "two_heads",
-    (6, 10),
-    ("This is what one head of width 2 gives: cut the vectors first, then score.", (4, 8)),
-    ("The heads have changed places.", (10, 6)),
-    ("The weights of head 2 belong to the other keys: which key does it prefer?", (6, 6)),
-    ("The weights of both heads are turned around: which key does each prefer?", (2, 6)),
-    ("The powers of e are still to be divided by their sum.", (24, 40)),
-    ("This is a hard choice: a softmax gives some weight to the other key too.", (8, 12)),
-    ("Divided by √2 in each head. How wide is a head?",
-     (8 * ROOT / (ROOT + 1), (4 + 12 * ROOT) / (ROOT + 1))),
-    ("The outputs of the heads were added up. They stand side by side.", 16),
-    ("Scores were used as weights: the softmax is missing.", (8 * math.log(3), 12 * math.log(3))),
-    ("Each head averaged the other head's numbers of the values.", (10, 2)),
-)  # fmt: skip
+# --- By hand ---------------------------------------------------------------------------------------------------------
 
 # d_model = 48, 6 heads, 3 heads of keys and values, with biases: W_q and W_o 48 · 49, W_k and W_v 24 · 49.
 GROUPED_PARAMETERS = by_hand(
@@ -58,17 +40,6 @@ GROUPED_PARAMETERS = by_hand(
     ("A matrix of 48 rows has one bias for each of its columns, so that the shared ones have 24 each.",
      2 * 48 * 48 + 2 * 24 * 48 + 4 * 48),
 )  # fmt: skip
-
-
-def check_two_heads(answer: Any) -> None:
-    """Check the output of two heads that was worked out by hand.
-
-    >>> check_two_heads((4, 8))  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    attnbook.exercises.WrongAnswer: two_heads: This is what one head of width 2 gives: cut the vectors first, ...
-    """
-    check_numbers(TWO_HEADS, answer)
 
 
 def check_grouped_parameters(answer: Any) -> None:
