@@ -132,7 +132,7 @@ BAD = [
     (["chapter", "16"], "two digits"),
     (["chapter", "16_Topic"], "two digits"),
     (["chapter", "../16_topic"], "two digits"),
-    (["chapter", f"{LAST}_other"], f"the next free number is {FREE}, as in {FREE}_other"),
+    (["chapter", f"{LAST}_other"], f"the next free number is {FREE}"),
     (["chapter", "99_fixed_vector"], "there is a chapter about fixed_vector already"),
     (["explorer", "score_explorer"], "without _explorer"),
     (["explorer", "Score"], "small letters"),

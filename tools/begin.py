@@ -75,7 +75,7 @@ def chapter(root: Path, name: str, title: str) -> dict[Path, str]:
     others = {path.stem[:2]: path.stem for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
     free = f"{max(map(int, others)) + 1:02}"
     if number in others:
-        raise BeginError(f"chapter {number} is {others[number]}: the next free number is {free}, as in {free}_{topic}")
+        raise BeginError(f"chapter {number} is {others[number]}: the next free number is {free}")
     if topic in (other[3:] for other in others.values()):
         raise BeginError(f"there is a chapter about {topic} already: choose another topic")
     title = title or topic.replace("_", " ").capitalize()
