@@ -175,7 +175,7 @@ def _temperature_cases(draw: Draw) -> list[Case]:
     return [
         Case("", (scores, 1.5)),
         Case("for nearly all keys", (scores, n_k - 0.5)),
-        Case("for little more than one", (scores, 1.1), "Weights may come out as 0, and 0 · ln 0 as NaN."),
+        Case("for little more than one", (scores, 1.1), f"Weights may come out as 0, and 0 · ln 0 as NaN. {far}"),
         Case("with scores in the thousands", (1000 * scores, 2.5), far),
         Case("with scores of thousandths", (scores / 10000, 2.5), far),
         Case("on a batch", (draw.normal(b, n_q, n_k), 3.0), "The keys are the last axis, dim=-1."),
