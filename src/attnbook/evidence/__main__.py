@@ -12,6 +12,7 @@ from attnbook.evidence import (
     heads_pruned,
     influence,
     language_model,
+    multimodal,
     retrieval,
     scale,
     score_functions,
@@ -37,6 +38,7 @@ EXPERIMENTS = (
     speech,
     graph,
     vision,
+    multimodal,
 )
 PARTS = {"results": "recompute", "checkpoints": "train_checkpoint"}
 
