@@ -79,12 +79,11 @@ def chapter(root: Path, name: str, title: str) -> dict[Path, str]:
     if topic in (other[3:] for other in others.values()):
         raise BeginError(f"there is a chapter about {topic} already: choose another topic")
     title = title or topic.replace("_", " ").capitalize()
-    before = max((other for other in others.values() if other < name), default="")
     row = f"| [{int(number)}. {title}](notebooks/{name}.ipynb) | TO WRITE: the question of the chapter |"
     return {
         root / f"notebooks/{name}.ipynb": filled(root, "chapter/NN_topic.ipynb", name, title),
-        root / "_toc.yml": after(root / "_toc.yml", f"notebooks/{before}\n", f"      - file: notebooks/{name}"),
-        root / "README.md": after(root / "README.md", f"(notebooks/{before}.ipynb)", row),
+        root / "_toc.yml": listed(root / "_toc.yml", name, f"      - file: notebooks/{name}"),
+        root / "README.md": listed(root / "README.md", name, row),
     }
 
 
@@ -149,12 +148,13 @@ def class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_")) + "Explorer"
 
 
-def after(path: Path, mark: str, line: str) -> str:
-    """A file's text with one line more, behind the line that holds a mark."""
+def listed(path: Path, name: str, line: str) -> str:
+    """A file's text with one line more for a chapter, behind the chapter that comes before it."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    place = next((i for i, old in enumerate(lines, 1) if mark in old), None)
-    if place is None:
-        raise BeginError(f"{path.name} does not name {mark.strip()}, behind which the new chapter belongs")
+    chapters = [(match[1], i) for i, old in enumerate(lines, 1) if (match := re.search(r"notebooks/(\d\d_\w+)", old))]
+    if not any(other < name for other, _ in chapters):
+        raise BeginError(f"{path.name} lists no chapter before {name}, behind which it belongs")
+    _, place = max(row for row in chapters if row[0] < name)
     return "".join([*lines[:place], line + "\n", *lines[place:]])
 
 
