@@ -23,9 +23,13 @@ NAME = f"{FREE}_new_topic"
 FILES = [
     *("README.md", "_config.yml", "_toc.yml", "pyproject.toml"),
     *("src/attnbook/explorers", "src/attnbook/exercises", "tools/make_assignments.py", "tools/templates", "tests"),
-    *("notebooks/ruff.toml", "notebooks/01_fixed_vector.ipynb", "notebooks/02_looking_back.ipynb"),
-    *("notebooks/solutions/01_fixed_vector", "notebooks/solutions/02_looking_back", "notebooks/exercises/ruff.toml"),
-    *("notebooks/exercises/01_fixed_vector", "notebooks/exercises/02_looking_back"),
+    *("notebooks/ruff.toml", "notebooks/01_fixed_vector.ipynb", "notebooks/04_queries_keys_values.ipynb"),
+    *(
+        "notebooks/solutions/04_queries_keys_values",
+        "notebooks/solutions/05_why_sqrt_d",
+        "notebooks/exercises/ruff.toml",
+    ),
+    *("notebooks/exercises/04_queries_keys_values", "notebooks/exercises/05_why_sqrt_d"),
 ]
 
 
@@ -138,7 +142,7 @@ BAD = [
     (["explorer", "Score"], "small letters"),
     (["explorer", "score"], "score_explorer.py exists already"),
     (["exercise", "98_missing"], "begin it first, by make new-chapter NAME=98_missing"),
-    (["exercise", "01_fixed_vector"], "01_fixed_vector.ipynb exists already"),
+    (["exercise", "04_queries_keys_values"], "04_queries_keys_values.ipynb exists already"),
 ]
 
 
