@@ -351,9 +351,16 @@ FAINT_TEXT = """() => {
 }"""
 
 
+NO_TRANSITIONS = """() => {
+    const sheet = new CSSStyleSheet();  // the site's policy allows no style element from outside
+    sheet.replaceSync("* { transition: none !important; }");
+    document.adoptedStyleSheets.push(sheet);
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out(scheme: str, at_desk: Visit) -> None:
-    at_desk.page.add_style_tag(content="* { transition: none !important; }")  # else colours change gradually
+    at_desk.page.evaluate(NO_TRANSITIONS)  # else colours change gradually
     at_desk.page.emulate_media(color_scheme=scheme)
     at_desk.page.locator(f"html[data-theme={scheme}] body").wait_for()
     assert at_desk.page.evaluate(FAINT_TEXT) == []
@@ -585,6 +592,29 @@ def _use(page: Page, control: ElementHandle) -> str:
 
 def _type_something_new(field: ElementHandle) -> None:
     field.fill("208" if re.sub(r"\D", "", field.input_value()) == "345678" else "345678")
+
+
+def test_what_is_not_the_books_own_does_not_run(site: str, browser: Browser) -> None:
+    with fresh_page(browser, **DESK) as page:
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(site + "book/index.html")
+        outcome = page.evaluate("""async () => {
+            const script = document.createElement("script");
+            script.textContent = "window.foreign = true";
+            document.head.append(script);
+            const picture = new Image();
+            const event = new Promise((done) => { picture.onload = picture.onerror = (event) => done(event.type); });
+            picture.src = "http://localhost:9/picture.png";
+            return [window.foreign ?? "refused", await event];
+        }""")
+        assert outcome == ["refused", "error"]
+        assert sum("Content Security Policy" in text for text in said) == 2
+    rules = (SITE / "_headers").read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', (SITE / "index.html").read_text())
+    assert f"Content-Security-Policy: {policy[1]};" in rules
+    assert "unsafe-eval" not in rules
+    assert re.findall(r"(\S+) 'unsafe-inline'", rules) == ["style-src-attr"]
 
 
 def test_copy_button_copies_the_code(site: str, browser: Browser) -> None:

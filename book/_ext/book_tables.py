@@ -1,7 +1,7 @@
 """Heads of tables that a screen reader can read.
 
 A table's first head is often empty, or a formula alone. An empty one is no head: it becomes a plain cell. A formula's
-head gets its TeX as its name, since screen readers do not take MathML for text here.
+gets its TeX as a name, since not every screen reader takes MathML for a text.
 """
 
 import re
@@ -10,8 +10,8 @@ from sphinx.application import Sphinx
 
 EMPTY = re.compile(r'<th class="head[^"]*">\s*(?:<p>\s*</p>)?\s*</th>')
 FORMULA = re.compile(
-    r'<th (?P<attributes>class="head[^"]*")>'
-    r'(?P<cell>\s*<p>\s*<math alttext="(?P<tex>[^"]*)"(?:(?!</math>).)*</math>\s*</p>\s*)</th>',
+    r'(?P<before><th class="head[^"]*">\s*<p>\s*)<math alttext="(?P<tex>[^"]*)"'
+    r"(?P<after>(?:(?!</math>).)*</math>\s*</p>\s*</th>)",
     re.DOTALL,
 )
 
@@ -23,7 +23,7 @@ def with_readable_heads(body: str) -> str:
     '<td></td>'
     """
     body = EMPTY.sub("<td></td>", body)
-    return FORMULA.sub(r'<th \g<attributes> aria-label="\g<tex>">\g<cell></th>', body)
+    return FORMULA.sub(r'\g<before><math alttext="\g<tex>" aria-label="\g<tex>"\g<after>', body)
 
 
 def prepare_page(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
