@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks links version release publish clean
+.PHONY: help install serve book test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks links version release publish clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ notebooks: $(PACKAGE)  ## Run every notebook in place and store its outputs
 
 assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutions; COURSE=course for a variant of your own
 	@$(BIN)/python $(if $(COURSE),tools/course_variant.py "$(COURSE)",tools/make_assignments.py)
+
+slides: $(PACKAGE)  ## Write a deck of slides for each chapter into _build/slides; NOTEBOOKS= for some of them
+	@PYTHONPATH=tools $(BIN)/python -m slides $(NOTEBOOKS)
 
 scoreboard: $(PACKAGE)  ## Count anew which wrong answers the exercises' feedback rejects and names, for the website
 	@cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m wrong_answers.scoreboard
