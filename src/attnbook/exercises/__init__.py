@@ -13,17 +13,21 @@ from attnbook.exercises.blocks import check_block
 from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check_open_pairs
 from attnbook.exercises.coins import check_divisor, check_score_variance
 from attnbook.exercises.ctc_paths import check_ctc
+from attnbook.exercises.edges import check_attend_edges
 from attnbook.exercises.frames import check_ctc_ways, check_cut, check_mel_middle, check_state_time
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
+from attnbook.exercises.graph_heads import check_gatv2
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
 from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
+from attnbook.exercises.neighbours import check_convolved, check_edge_weights, check_gat_weights, check_homophily
 from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
+from attnbook.exercises.rankings import check_agreement
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
 from attnbook.exercises.saturation import check_gradients, check_query_gradient, check_temperature_for
 from attnbook.exercises.scales import check_even_attention, check_unit_scores
@@ -45,11 +49,14 @@ __all__ = [
     "WrongAnswer",
     "check_additive_in_blocks",
     "check_additive_score",
+    "check_agreement",
+    "check_attend_edges",
     "check_block",
     "check_cache_bytes",
     "check_cache_mask",
     "check_comes_back",
     "check_context",
+    "check_convolved",
     "check_ctc",
     "check_ctc_ways",
     "check_cut",
@@ -57,12 +64,16 @@ __all__ = [
     "check_decoder_parameters",
     "check_direction",
     "check_divisor",
+    "check_edge_weights",
     "check_even_attention",
     "check_first_share",
     "check_forward_share",
+    "check_gat_weights",
+    "check_gatv2",
     "check_gradients",
     "check_grouped_attention",
     "check_grouped_parameters",
+    "check_homophily",
     "check_last_state",
     "check_left_out",
     "check_look_back",
