@@ -14,6 +14,7 @@ from attnbook.exercises.caches import check_cache_bytes, check_cache_mask, check
 from attnbook.exercises.coins import check_divisor, check_score_variance
 from attnbook.exercises.ctc_paths import check_ctc
 from attnbook.exercises.edges import check_attend_edges
+from attnbook.exercises.fetched import check_fetched, check_fetched_lengths
 from attnbook.exercises.frames import check_ctc_ways, check_cut, check_mel_middle, check_state_time
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.graph_heads import check_gatv2
@@ -27,8 +28,11 @@ from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
+from attnbook.exercises.rank_agreement import check_spearman
 from attnbook.exercises.rankings import check_agreement
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
+from attnbook.exercises.rollouts import check_followed, check_rolled_out
+from attnbook.exercises.same_outputs import check_slide
 from attnbook.exercises.saturation import check_gradients, check_query_gradient, check_temperature_for
 from attnbook.exercises.scales import check_even_attention, check_unit_scores
 from attnbook.exercises.score_functions import (
@@ -66,7 +70,10 @@ __all__ = [
     "check_divisor",
     "check_edge_weights",
     "check_even_attention",
+    "check_fetched",
+    "check_fetched_lengths",
     "check_first_share",
+    "check_followed",
     "check_forward_share",
     "check_gat_weights",
     "check_gatv2",
@@ -96,12 +103,15 @@ __all__ = [
     "check_read",
     "check_read_early",
     "check_reverse_words",
+    "check_rolled_out",
     "check_rotate",
     "check_scaled",
     "check_scaled_dot_score",
     "check_score_gradient",
     "check_score_variance",
     "check_shapes",
+    "check_slide",
+    "check_spearman",
     "check_state_mask",
     "check_state_time",
     "check_temperature_for",
