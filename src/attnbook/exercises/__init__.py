@@ -22,10 +22,12 @@ from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
 from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
+from attnbook.exercises.look_shares import check_look_share
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
 from attnbook.exercises.neighbours import check_convolved, check_edge_weights, check_gat_weights, check_homophily
 from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus
+from attnbook.exercises.packs import check_packed_mask, check_stream_mask
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.rank_agreement import check_spearman
@@ -47,6 +49,12 @@ from attnbook.exercises.streams import check_read_early, check_written_by
 from attnbook.exercises.token_losses import check_token_loss
 from attnbook.exercises.turned_pairs import check_rotate
 from attnbook.exercises.two_heads import check_two_heads
+from attnbook.exercises.two_looks import (
+    check_look_at_patches,
+    check_moved_place,
+    check_packed_scores,
+    check_second_look,
+)
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
 
 __all__ = [
@@ -83,17 +91,22 @@ __all__ = [
     "check_homophily",
     "check_last_state",
     "check_left_out",
+    "check_look_at_patches",
     "check_look_back",
+    "check_look_share",
     "check_looked_at",
     "check_masked_softmax",
     "check_mel_middle",
     "check_merge_heads",
+    "check_moved_place",
     "check_multi_head",
     "check_multiplicative",
     "check_multiplicative_score",
     "check_nucleus",
     "check_open_look_up",
     "check_open_pairs",
+    "check_packed_mask",
+    "check_packed_scores",
     "check_place_weights",
     "check_post_norm",
     "check_pre_norm",
@@ -109,11 +122,13 @@ __all__ = [
     "check_scaled_dot_score",
     "check_score_gradient",
     "check_score_variance",
+    "check_second_look",
     "check_shapes",
     "check_slide",
     "check_spearman",
     "check_state_mask",
     "check_state_time",
+    "check_stream_mask",
     "check_temperature_for",
     "check_token_loss",
     "check_top_look_up",
