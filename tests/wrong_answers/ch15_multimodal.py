@@ -99,6 +99,12 @@ def softmax_over_words(x, y, W_q, W_k, W_v, there):
     return w @ (y @ W_v), w
 
 
+@BANK.add("look_at_patches", "weights first", "the output comes first")
+def weights_first(x, y, W_q, W_k, W_v, there):
+    w = scored(x, y, W_q, W_k).masked_fill(~there[..., None, :], -1e9).softmax(-1)
+    return w, w @ (y @ W_v)
+
+
 @BANK.add("look_at_patches", "weights alone", "return 2 things")
 def weights_alone(x, y, W_q, W_k, W_v, there):
     return scored(x, y, W_q, W_k).masked_fill(~there[..., None, :], -torch.inf).softmax(-1)

@@ -77,7 +77,7 @@ LOOK_SHARE = Task(
         Mistake("Cells are counted from 0, not from 1.",
                 lambda w, c: _share(w, torch.remainder(c - 1, w.shape[-1]))),
     ),
-    returns=("the shares",),
+    returns=("the result",),
 )  # fmt: skip
 
 

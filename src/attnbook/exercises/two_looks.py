@@ -156,6 +156,8 @@ LOOK_AT_PATCHES = Task(
     _look,
     _look_cases,
     (
+        Mistake("The output and the weights have changed places: the output comes first.",
+                lambda x, y, W_q, W_k, W_v, there: _look(x, y, W_q, W_k, W_v, there)[::-1]),
         Mistake(NOT_HIDDEN, lambda x, y, W_q, W_k, W_v, there: _look(x, y, W_q, W_k, W_v, torch.ones_like(there))),
         Mistake("`there` is the wrong way round: words look only at the patches that are missing.",
                 lambda x, y, W_q, W_k, W_v, there: _other()(x, y, W_q, W_k, W_v, ~there)),
