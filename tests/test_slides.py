@@ -75,10 +75,11 @@ def test_what_is_full_goes_on_under_the_same_heading():
 
 
 def test_a_quiz_shows_its_choices_and_tells_the_speaker_which_is_right():
-    quiz = "# A\n\n**Question 1.** Why?\n\n<details><summary>So</summary>\n\n**Right.** It is.\n\n</details>"
+    quiz = "# A\n\n**Question 1.** Why?\n\n<details><summary>So</summary>\n\n**Right.** It is.\n\n</details>\n"
+    quiz += "<details><summary>No</summary>\n\nIt is so.\n\n</details>"
     (slide,) = cut(chapter(text(quiz)))
-    assert shown(slide) == ["**Question 1.** Why?", "- So"]
-    assert "It is" in slide.notes[-1]
+    assert shown(slide) == ["**Question 1.** Why?", "- So", "- No"]
+    assert slide.notes == ["*So* **Right.** It is.", "*No* It is so."]
 
 
 def test_what_is_no_chapter_is_refused():

@@ -91,8 +91,9 @@ def blocks(markdown: str) -> Iterator[tuple[str, object]]:
             start = first
         if start is not None:
             if "</details>" in text:
-                yield "html_block", "\n".join(lines[start:end])
-                start = None
+                closing = first + max(i for i, line in enumerate(lines[first:end]) if "</details>" in line)
+                yield "html_block", "\n".join(lines[start : closing + 1])
+                start = closing + 1 if closing + 1 < end else None  # the next choice may follow at once
         elif node.type == "heading":
             yield "heading", node.children[0].content
         elif node.type != "hr":
@@ -136,6 +137,8 @@ def choice(_: str, text: str, slide: Slide) -> tuple[list[Piece], str]:
 
 def code(_: str, source: str, slide: Slide) -> tuple[list[Piece], str]:
     lines = source.splitlines()
+    if re.fullmatch(r"(?:\w+ = )?\w+Explorer\(.*\)", source, re.DOTALL):
+        return [], ""  # the explorer itself comes next
     if len(lines) > CODE_LINES or max(map(len, lines), default=0) > CODE_COLUMNS or "plt." in source:
         return [], ""
     return [Piece("code", source, 0.75 * len(lines) + 1)], ""
