@@ -74,6 +74,11 @@ def test_what_is_full_goes_on_under_the_same_heading():
     assert [line for slide in slides for line in shown(slide)] == [f"- point {i}" for i in range(30)]
 
 
+def test_a_number_of_a_list_is_no_sentence():
+    (slide,) = cut(chapter(text("# A\n\n1. Do this. " + "And that. " * 40)))
+    assert shown(slide) == ["1. Do this."]
+
+
 def test_a_quiz_shows_its_choices_and_tells_the_speaker_which_is_right():
     quiz = "# A\n\n**Question 1.** Why?\n\n<details><summary>So</summary>\n\n**Right.** It is.\n\n</details>\n"
     quiz += "<details><summary>No</summary>\n\nIt is so.\n\n</details>"

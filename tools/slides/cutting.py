@@ -18,7 +18,7 @@ LEFT_OUT = {"Exercises", "Sources"}
 FULL = 15  # lines of text that a slide takes
 CODE_LINES, OUTPUT_LINES, CODE_COLUMNS, TABLE_ROWS = 14, 14, 92, 9
 WIDTH = 84  # characters in a line of text
-SENTENCE = re.compile(r'(?:(?<=[.?!])|(?<=[.?!]\*\*)|(?<=[.?!]"))\s+(?=["*$`(]*[A-ZÀ-Þ√$*`"])')
+SENTENCE = re.compile(r'(?:(?<=[.?!])(?<!^\d\.)|(?<=[.?!]\*\*)|(?<=[.?!]"))\s+(?=["*$`(]*[A-ZÀ-Þ√$*`"])')
 parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=True)
 
 
