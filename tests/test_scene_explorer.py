@@ -164,6 +164,11 @@ def test_pointing_with_a_mouse_and_with_a_finger(visit):  # noqa: F811
     page = visit("scene")
     page.locator(".words button").nth(1).hover()
     assert_shows(page, word=1)
+    page.locator(".looks").hover()
+    assert_shows(page)  # a word that is only passed over is not kept
+    page.locator(".words button").nth(1).click()
+    page.locator(".looks").hover()
+    assert_shows(page, word=1)
     phone = visit("scene", width=360, has_touch=True, is_mobile=True)
     phone.locator(".words button").nth(0).tap()
     assert_shows(phone, word=0)

@@ -151,11 +151,17 @@ function render({ model, el }) {
   });
   object.addEventListener("change", () => ask(kind.value, object.value));
 
+  // A press keeps a word; a mouse that passes over another one shows it for as long.
+  let pointed = null;
+  const point = (i) => {
+    pointed = i;
+    draw();
+  };
   const wordButtons = [0, 1, 2].map((i) => {
     const made = button("", () => change(model, { word: i }));
-    made.addEventListener("pointerenter", (event) => {
-      if (event.pointerType === "mouse") change(model, { word: i });
-    });
+    // A finger's touch is a tap, never a passing over.
+    made.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && point(i));
+    made.addEventListener("pointerleave", () => point(null));
     return made;
   });
   const wordRow = html("div", { class: "words", role: "group", "aria-label": "words of the question" }, ...wordButtons);
@@ -217,7 +223,8 @@ function render({ model, el }) {
   );
 
   function draw() {
-    const [names, hands, question, word, layer, head] = traits.map((trait) => model.get(trait));
+    const [names, hands, question, kept, layer, head] = traits.map((trait) => model.get(trait));
+    const word = pointed ?? kept;
     const pixels = names.map((name, i) => pixelsOf(name, hands[i]));
     const { answers, looks: all } = read(pixels, question);
     const spelled = question.map((i) => words[i]);
@@ -227,7 +234,8 @@ function render({ model, el }) {
     object.value = spelled[2];
     wordButtons.forEach((each, i) => {
       each.textContent = spelled[i];
-      each.setAttribute("aria-pressed", i === word);
+      each.setAttribute("aria-pressed", i === kept);
+      each.classList.toggle("pointed", i === pointed);
     });
     const row = all[layer][head][word];
     cells.forEach(({ element, canvas, share }, cell) => {
