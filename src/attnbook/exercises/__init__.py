@@ -22,6 +22,7 @@ from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
 from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
+from attnbook.exercises.look_distances import check_look_distance
 from attnbook.exercises.look_shares import check_look_share
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
 from attnbook.exercises.neighbours import check_convolved, check_edge_weights, check_gat_weights, check_homophily
@@ -29,6 +30,8 @@ from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus
 from attnbook.exercises.packs import check_packed_mask, check_stream_mask
 from attnbook.exercises.padded_sentences import check_reverse_words
+from attnbook.exercises.patch_weights import check_mend
+from attnbook.exercises.patches_by_hand import check_front_parameters, check_pixel_place, check_vit_shapes
 from attnbook.exercises.probes import check_probe_accuracy
 from attnbook.exercises.rank_agreement import check_spearman
 from attnbook.exercises.rankings import check_agreement
@@ -46,6 +49,7 @@ from attnbook.exercises.score_functions import (
 from attnbook.exercises.self_attention import check_direction, check_left_out
 from attnbook.exercises.state_masks import check_state_mask
 from attnbook.exercises.streams import check_read_early, check_written_by
+from attnbook.exercises.stretched_positions import check_stretch
 from attnbook.exercises.token_losses import check_token_loss
 from attnbook.exercises.turned_pairs import check_rotate
 from attnbook.exercises.two_heads import check_two_heads
@@ -83,6 +87,7 @@ __all__ = [
     "check_first_share",
     "check_followed",
     "check_forward_share",
+    "check_front_parameters",
     "check_gat_weights",
     "check_gatv2",
     "check_gradients",
@@ -93,10 +98,12 @@ __all__ = [
     "check_left_out",
     "check_look_at_patches",
     "check_look_back",
+    "check_look_distance",
     "check_look_share",
     "check_looked_at",
     "check_masked_softmax",
     "check_mel_middle",
+    "check_mend",
     "check_merge_heads",
     "check_moved_place",
     "check_multi_head",
@@ -107,6 +114,7 @@ __all__ = [
     "check_open_pairs",
     "check_packed_mask",
     "check_packed_scores",
+    "check_pixel_place",
     "check_place_weights",
     "check_post_norm",
     "check_pre_norm",
@@ -129,11 +137,13 @@ __all__ = [
     "check_state_mask",
     "check_state_time",
     "check_stream_mask",
+    "check_stretch",
     "check_temperature_for",
     "check_token_loss",
     "check_top_look_up",
     "check_two_heads",
     "check_unit_scores",
+    "check_vit_shapes",
     "check_weights",
     "check_without_each_head",
     "check_written_by",
