@@ -21,7 +21,10 @@ def describe(names: list[str], case: Case) -> str:
 
 
 def _brief(x: Any) -> str:
-    return shape(x) if isinstance(x, Tensor) else repr(x) if isinstance(x, int | float) else type(x).__name__
+    if isinstance(x, Tensor):
+        return shape(x)
+    numbers = x if isinstance(x, tuple) else (x,)
+    return repr(x) if all(isinstance(i, int | float) for i in numbers) else type(x).__name__
 
 
 def same_for_all(got: list[Outcome], want: list[Outcome]) -> bool:

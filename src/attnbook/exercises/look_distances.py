@@ -1,5 +1,6 @@
 """How far a head looks in an image: the mean distance of its weights."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,10 @@ from attnbook.exercises._task import Mistake, Task
 
 
 def _apart(n: int, columns: int, like: Tensor, power: float = 2) -> Tensor:
-    """Distances (n, n) between the places of a grid; power 1 counts steps."""
+    """Distances (n, n) between the places of a grid, in the norm of that power."""
     places = torch.arange(n, device=like.device)
     grid = torch.stack([places // columns, places % columns], dim=-1).to(like.dtype)
-    return (grid[:, None] - grid).abs().pow(power).sum(dim=-1).pow(1 / power)
+    return torch.linalg.vector_norm(grid[:, None] - grid, ord=power, dim=-1)
 
 
 def _each(weights: Tensor, columns: int, power: float = 2) -> Tensor:
@@ -55,6 +56,18 @@ def _largest(weights: Tensor, columns: int) -> Tensor:
 def _even(weights: Tensor, columns: int) -> Tensor:
     among = weights[..., 1:, 1:]
     return _apart(among.shape[-1], columns, among).mean().expand(weights.shape[1])
+
+
+def _among_others(weights: Tensor, columns: int) -> Tensor:
+    itself = torch.eye(weights.shape[-1], dtype=torch.bool, device=weights.device)
+    return _look_distance(weights.masked_fill(itself, 0), columns)
+
+
+def _from_class(weights: Tensor, columns: int) -> Tensor:
+    """The class token's row alone, as if it stood at the first patch."""
+    row = weights[..., 0, 1:]
+    row = row / row.sum(dim=-1, keepdim=True)
+    return (row * _apart(row.shape[-1], columns, row)[0]).sum(dim=-1).mean(dim=0)
 
 
 def _with_class(weights: Tensor, columns: int) -> Tensor:
@@ -112,6 +125,13 @@ LOOK_DISTANCE = Task(
         Mistake("The last patch was left out in place of the class token, which stands first.", _last_left_out),
         Mistake("Steps along rows and columns were counted. The distance is that of a straight line.",
                 lambda weights, columns: _each(weights, columns, 1).mean(dim=(0, 2))),
+        Mistake("The longer of the two ways, down or across, was taken. The distance is that of a straight line.",
+                lambda weights, columns: _each(weights, columns, math.inf).mean(dim=(0, 2))),
+        Mistake("Weights were put through a softmax once more. Divide each row by its sum.",
+                lambda weights, columns: _look_distance(weights.exp(), columns)),
+        Mistake("A patch's weight on itself was left out. It counts, with the distance 0.", _among_others),
+        Mistake("This is the class token's row, as if it stood at the first patch. It has no place: the patches' rows "
+                "are asked for.", _from_class),
         Mistake("These are squared distances: the root is missing.", _squared),
         Mistake("The patches were taken to stand in one row: columns changes nothing.", _in_a_row),
         Mistake("columns was taken for the number of rows. Row and column of a place follow from the length of a row.",
@@ -131,7 +151,7 @@ LOOK_DISTANCE = Task(
         Mistake("The distances of a query's keys were added up over all queries: the mean over queries is asked for.",
                 lambda weights, columns: _each(weights, columns).sum(dim=-1).mean(dim=0)),
     ),
-    returns=("the distances",),
+    returns=("the mean distance",),
 )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ MEND = Task(
         Mistake("The result is turned around: a row for each of the d numbers of a token.",
                 lambda W, c, size: _mend(W, c, size).mT),
     ),
-    returns=("the new weights",),
+    returns=("the new matrix",),
 )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ VIT_SHAPES = Varied(
      lambda h, w, p, d, r, c: (3 * _count(h, w, p) + 1, p * p)),
     ("A patch has a side of p pixels in both directions: square it.",
      lambda h, w, p, d, r, c: (_count(h, w, p) + 1, 3 * p)),
+    ("Here each pixel is a token. Each patch should be one.", lambda h, w, p, d, r, c: (h * w + 1, 3)),
     ("Patches along the two sides were added. They make a rectangle: multiply.",
      lambda h, w, p, d, r, c: (h // p + w // p + 1, 3 * p * p)),
 )  # fmt: skip
@@ -82,6 +83,10 @@ PIXEL_PLACE = Varied(
      lambda h, w, p, d, r, c: (_place(h, w, p, d, r, c)[0], 3 * (r % p * p + c % p) + 1)),
     ("The places in the patch are counted from 0.",
      lambda *n: (_place(*n)[0], _place(*n)[1] + 1)),
+    ("The second number is a place in the whole image. Asked is the place in the patch's vector.",
+     lambda h, w, p, d, r, c: (_place(h, w, p, d, r, c)[0], h * w + r * w + c)),
+    ("The second number is a place in the whole image, in one colour. Asked is the place in the patch's vector.",
+     lambda h, w, p, d, r, c: (_place(h, w, p, d, r, c)[0], r * w + c)),
     ("The two have changed places: first the token.", lambda *n: _place(*n)[::-1]),
 )  # fmt: skip
 
@@ -111,6 +116,11 @@ FRONT_PARAMETERS = Varied(
      lambda h, w, p, d, r, c: _front(h, w, p, d, positions=_count(h, w, p) + 1)),
     ("Each pixel got a position. Patches have them, one each.",
      lambda h, w, p, d, r, c: _front(h, w, p, d, positions=(h * w + 1) * d)),
+    ("Each pixel of a patch got a position. A patch has one.",
+     lambda h, w, p, d, r, c: _front(h, w, p, d, positions=(p * p + 1) * d)),
+    ("W and its bias are missing.", lambda h, w, p, d, r, c: _front(h, w, p, d, matrix=0, bias=0)),
+    ("Each channel got a bias of its own. One W makes a token of the patch's three channels, with one bias.",
+     lambda h, w, p, d, r, c: _front(h, w, p, d, bias=3 * d)),
     ("These are the parameters of W and its bias alone.",
      lambda h, w, p, d, r, c: 3 * p * p * d + d),
 )  # fmt: skip

@@ -21,7 +21,7 @@ def _stretch(table: Tensor, old: Grid, new: Grid) -> Tensor:
 def _patches(places: Tensor, old: Grid, new: Grid, mode: str = "bilinear", **how: Any) -> Tensor:
     """The patches' positions (n, d), on another grid."""
     grid = places.unflatten(0, old).movedim(-1, 0)[None]  # (1, d, rows, columns)
-    how = how if mode == "nearest" else {"align_corners": False} | how
+    how = how if mode in ("nearest", "area") else {"align_corners": False} | how
     return interpolate(grid, size=new, mode=mode, **how)[0].flatten(1).mT
 
 
@@ -46,6 +46,16 @@ def _in_a_row(table: Tensor, old: Grid, new: Grid) -> Tensor:
 
 def _all_in_a_row(table: Tensor, old: Grid, new: Grid) -> Tensor:
     return interpolate(table.mT[None], size=1 + new[0] * new[1], mode="linear", align_corners=False)[0].mT
+
+
+def _repeated(table: Tensor, old: Grid, new: Grid) -> Tensor:
+    places = torch.arange(new[0] * new[1], device=table.device) % (old[0] * old[1])
+    return torch.cat([table[:1], table[1:][places]])
+
+
+def _filled(table: Tensor, old: Grid, new: Grid) -> Tensor:
+    kept = table[: 1 + new[0] * new[1]]
+    return torch.cat([kept, table.new_zeros(1 + new[0] * new[1] - len(kept), table.shape[1])])
 
 
 def _scrambled(table: Tensor, old: Grid, new: Grid) -> Tensor:
@@ -95,6 +105,13 @@ STRETCH = Task(
                 "be, and a patch's middle lies half a patch away from them.", _other(align_corners=True)),
         Mistake("Each new patch got the position of one old one. A mean of its neighbours is asked for.",
                 _other("nearest")),
+        Mistake("This is an average over areas. Asked for is bilinear.", _other("area")),
+        Mistake("The old table was read on from its beginning, row after row. It should be stretched as a picture.",
+                _repeated),
+        Mistake("The old rows were kept as they come, and zeros put behind them. The table should be stretched as a "
+                "picture.", _filled),
+        Mistake("The whole old table stands before the new positions. Only its first row stays, the class token's.",
+                lambda table, old, new: torch.cat([table, _patches(table[1:], old, new)])),
         Mistake("This is bicubic. Asked for is bilinear.", _other("bicubic")),
         Mistake("This smooths where the grid gets smaller (antialias). Plain bilinear is asked for.",
                 _other(antialias=True)),
