@@ -363,3 +363,17 @@ def normal_equations(weights, values, direction):
     fixed = with_ones(values)
     step = direction - fixed @ torch.linalg.inv(fixed.T @ fixed) @ fixed.T @ direction
     return weights + reach(weights, step) * step
+
+
+@BANK.add("slide", "growing weights as limits", "Weights that grow were taken for limits")
+def all_limits(weights, values, direction):
+    step = freed(direction, with_ones(values))
+    return weights + torch.min(weights / step.abs()) * step
+
+
+@BANK.add("fetched_lengths", "rows of W_o in turn", "dealt out to the heads in turn")
+def rows_in_turn(weights, values, w_o):
+    h, d_head = values.shape[-3], values.shape[-1]
+    bands = torch.stack([w_o[head::h] for head in range(h)])
+    assert bands.shape[1] == d_head
+    return torch.einsum("...hij,...hjm->...ijm", weights, values @ bands).norm(dim=-1)

@@ -94,6 +94,12 @@ FETCHED_LENGTHS = Task(
         Mistake("The heads are still apart: they are to be added up.", _of(lambda x: x.norm(dim=-1))),
         Mistake("The mean of the heads' weights was taken first. Each head's weight belongs to its own value.",
                 lambda w, v, o: _vectors(w.mean(dim=-3, keepdim=True).expand_as(w), v, o).sum(dim=-4).norm(dim=-1)),
+        Mistake("The heads' weights were added up, and their values, and then the two met. Each head's weight "
+                "belongs to its own value.",
+                lambda w, v, o: w.sum(dim=-3) * _vectors(torch.ones_like(w), v, o).sum(dim=-4).norm(dim=-1)),
+        Mistake("The rows of W_o were dealt out to the heads in turn. Its first d_head rows all belong to head 1.",
+                lambda w, v, o: _fetched_lengths(
+                    w, v, o.unflatten(0, (v.shape[-1], v.shape[-3])).transpose(0, 1).flatten(0, 1))),
         Mistake("These are lengths of the values, without the weights.",
                 lambda w, v, o: _vectors(torch.ones_like(w), v, o).sum(dim=-4).norm(dim=-1)),
         Mistake("The vectors were added up over the keys, too. Each pair has a length of its own.",
@@ -103,7 +109,7 @@ FETCHED_LENGTHS = Task(
         Mistake("Queries and keys have changed places in the result.",
                 lambda w, v, o: _fetched_lengths(w, v, o).mT),
     ),
-    returns=("the lengths",),
+    returns=("the matrix of lengths",),
 )  # fmt: skip
 
 

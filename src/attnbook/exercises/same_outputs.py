@@ -56,6 +56,11 @@ def _too_far(weights: Tensor, values: Tensor, direction: Tensor) -> Tensor:
     return weights + torch.where(step < -1e-12, -weights / step, -torch.inf).max() * step
 
 
+def _stopped(weights: Tensor, values: Tensor, direction: Tensor) -> Tensor:
+    step = _within(direction, _fixed(values))
+    return weights + (weights / step.abs()).min() * step
+
+
 def _bare(weights: Tensor, values: Tensor, direction: Tensor) -> Tensor:
     return weights + _far(weights, direction) * direction
 
@@ -75,9 +80,11 @@ def _slide_cases(draw: Draw) -> list[Case]:
         return draw.normal(n).softmax(dim=0), 1 + draw.normal(n, width), draw.normal(n)
 
     weights, values, direction = inputs(d)
+    back = "Only weights that become smaller set a limit; those that grow do not."
     alike = torch.cat([values, values[:, :1] + 1], dim=1)
     return [
         Case("", (weights, values, direction)),
+        Case("in the opposite direction", (weights, values, -direction), back),
         Case("with values of one number", inputs(1), "Values may be one number wide."),
         Case("with values that follow from each other", (weights, alike, direction), "A column of values may follow "
              "from others. Then a matrix has no inverse; a pseudoinverse, or a QR or SVD with a look at the rank, "
@@ -103,13 +110,14 @@ SLIDE = Task(
                 "weight that is 0.", _clamped),
         Mistake("Gone too far: this is where the *last* weight comes to 0, and others are negative by then.", _too_far),
         Mistake("Gone in the opposite direction.", _to(_fixed, sign=-1)),
+        Mistake("Weights that grow were taken for limits, too. Only those that become smaller can become 0.", _stopped),
         Mistake("Gone half as far as one can.", _to(_fixed, share=0.5)),
         Mistake("Gone nine tenths as far as one can. Here the edge itself is asked for.", _to(_fixed, share=0.9)),
         Mistake("The weights have not moved.", lambda weights, values, direction: weights),
         Mistake("These are the steps alone, and not the weights after them.",
                 lambda weights, values, direction: _slide(weights, values, direction) - weights),
     ),
-    returns=("the new weights",),
+    returns=("the row of new weights",),
 )  # fmt: skip
 
 
