@@ -18,10 +18,13 @@ from attnbook.exercises.fetched import check_fetched, check_fetched_lengths
 from attnbook.exercises.frames import check_ctc_ways, check_cut, check_mel_middle, check_state_time
 from attnbook.exercises.gradients import check_look_back, check_score_gradient
 from attnbook.exercises.graph_heads import check_gatv2
+from attnbook.exercises.growth import check_exponent
 from attnbook.exercises.head_groups import check_grouped_attention
 from attnbook.exercises.heads import check_grouped_parameters, check_multi_head
 from attnbook.exercises.heads_in_one_output import check_merge_heads, check_without_each_head
+from attnbook.exercises.layer_costs import check_crossing, check_layer_operations
 from attnbook.exercises.layers_by_hand import check_decoder_parameters, check_post_norm, check_pre_norm
+from attnbook.exercises.longest_texts import check_longest, check_tokens
 from attnbook.exercises.look_distances import check_look_distance
 from attnbook.exercises.look_shares import check_look_share
 from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, check_shapes
@@ -60,6 +63,7 @@ from attnbook.exercises.two_looks import (
     check_second_look,
 )
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
+from attnbook.exercises.writing_speed import check_tokens_a_second
 
 __all__ = [
     "WrongAnswer",
@@ -73,6 +77,7 @@ __all__ = [
     "check_comes_back",
     "check_context",
     "check_convolved",
+    "check_crossing",
     "check_ctc",
     "check_ctc_ways",
     "check_cut",
@@ -82,6 +87,7 @@ __all__ = [
     "check_divisor",
     "check_edge_weights",
     "check_even_attention",
+    "check_exponent",
     "check_fetched",
     "check_fetched_lengths",
     "check_first_share",
@@ -95,7 +101,9 @@ __all__ = [
     "check_grouped_parameters",
     "check_homophily",
     "check_last_state",
+    "check_layer_operations",
     "check_left_out",
+    "check_longest",
     "check_look_at_patches",
     "check_look_back",
     "check_look_distance",
@@ -140,6 +148,8 @@ __all__ = [
     "check_stretch",
     "check_temperature_for",
     "check_token_loss",
+    "check_tokens",
+    "check_tokens_a_second",
     "check_top_look_up",
     "check_two_heads",
     "check_unit_scores",
