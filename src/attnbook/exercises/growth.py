@@ -81,12 +81,16 @@ EXPONENT = Task(
                 lambda ns, values: math.exp(_exponent(ns, values))),
     ),
     returns=("the power",),
+    one_device=False,  # a number comes out, and numpy may fit the line
 )  # fmt: skip
 
 
 def check_exponent(answer: Callable[..., Any], seed: int = 0) -> None:
     """Check the power with which values grow: exponent(ns, values), a number.
 
+    >>> import numpy as np
+    >>> check_exponent(lambda ns, values: np.polyfit(np.log(ns), np.log(values), 1)[0])
+    Right: exponent.
     >>> check_exponent(lambda ns, values: _slope(ns, values))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
