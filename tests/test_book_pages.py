@@ -1,7 +1,9 @@
 """What the build makes of a page's HTML: heads of tables that can be read, and a policy that lets nothing else in."""
 
 import doctest
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "book/_ext"))
 
-import book_policy  # noqa: E402 (the folder holds extensions of Sphinx, not a package)
+import book_map  # noqa: E402 (the folder holds extensions of Sphinx, not a package)
+import book_policy  # noqa: E402
 import book_tables  # noqa: E402
+from book_teaching import chapters  # noqa: E402
 
 
-@pytest.mark.parametrize("module", [book_policy, book_tables], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [book_map, book_policy, book_tables], ids=lambda module: module.__name__)
 def test_the_examples_are_right(module):
     failed, tried = doctest.testmod(module)
     assert tried
@@ -37,3 +41,15 @@ def test_the_policy_knows_each_script_and_style_that_stands_in_a_page():
     assert parts["script-src"].count("sha256-") == parts["style-src"].count("sha256-") == 1
     assert parts["default-src"] == "'none'"
     assert "unsafe" not in parts["script-src"] + parts["style-src"]
+
+
+def test_the_map_leads_from_each_chapter_to_what_it_needs():
+    found = chapters(ROOT)
+    page = book_map.chapter_map(found, "{}.html")
+    lines = re.findall(r"<li>(.+?)</li>", page)
+    assert len(lines) == len(found) == 15
+    assert [line.count("<path") for line in lines[:5]] == [0, 1, 2, 2, 3]
+    assert all("<path" in line for line in lines[1:]), "a chapter whose opening names none that it needs"
+    assert '<a href="12_vision.html">12. Vision</a><span class="spoken"> (needs 6, 8, 9)</span>' in lines[11]
+    with pytest.raises(ValueError, match=r"01_fixed_vector needs \[2\]: a chapter needs chapters that stand before it"):
+        book_map.chapter_map({1: replace(found[1], needs="chapter 2"), 2: found[2]}, "{}.html")
