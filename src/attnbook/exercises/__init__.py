@@ -31,6 +31,7 @@ from attnbook.exercises.look_ups import check_comes_back, check_open_look_up, ch
 from attnbook.exercises.neighbours import check_convolved, check_edge_weights, check_gat_weights, check_homophily
 from attnbook.exercises.next_tokens import check_cut_examples
 from attnbook.exercises.nucleus import check_nucleus
+from attnbook.exercises.online_softmax import check_in_blocks
 from attnbook.exercises.packs import check_packed_mask, check_stream_mask
 from attnbook.exercises.padded_sentences import check_reverse_words
 from attnbook.exercises.patch_weights import check_mend
@@ -63,6 +64,8 @@ from attnbook.exercises.two_looks import (
     check_second_look,
 )
 from attnbook.exercises.weights import check_context, check_looked_at, check_masked_softmax, check_weights
+from attnbook.exercises.window_counts import check_window_layers, check_window_pairs
+from attnbook.exercises.windows import check_window_attention
 from attnbook.exercises.writing_speed import check_tokens_a_second
 
 __all__ = [
@@ -100,6 +103,7 @@ __all__ = [
     "check_grouped_attention",
     "check_grouped_parameters",
     "check_homophily",
+    "check_in_blocks",
     "check_last_state",
     "check_layer_operations",
     "check_left_out",
@@ -155,6 +159,9 @@ __all__ = [
     "check_unit_scores",
     "check_vit_shapes",
     "check_weights",
+    "check_window_attention",
+    "check_window_layers",
+    "check_window_pairs",
     "check_without_each_head",
     "check_written_by",
 ]
