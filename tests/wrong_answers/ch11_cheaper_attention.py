@@ -137,6 +137,17 @@ def forgets_maximum(q, k, v, block):
     return out / norm
 
 
+@BANK.add("in_blocks", "one maximum for all queries", "NaN.*a largest score of its own")
+def one_maximum(q, k, v, block):
+    m, norm, out = torch.full_like(q[..., :1], -math.inf), 0, 0
+    for a, b in cut(k, v, block):
+        s = score(q, a)
+        m_new = torch.maximum(m, s.max())
+        e, f = torch.exp(s - m_new), torch.exp(m - m_new)
+        norm, out, m = norm * f + e.sum(-1, keepdim=True), out * f + e @ b, m_new
+    return out / norm
+
+
 @BANK.add("in_blocks", "last keys dropped", "last keys are missing")
 def last_dropped(q, k, v, block):
     m = max(k.shape[-2] // block, 1) * block if k.shape[-2] >= block else k.shape[-2]
@@ -205,6 +216,15 @@ def by_query(q, k, v, left, right):
 @BANK.add("window_attention", "slice ends too early", "last key on the right is missing")
 def slice_end(q, k, v, window):
     return by_query(q, k, v, window, window)
+
+
+@BANK.add("window_attention", "slice from a negative place", "first queries get nothing")
+def negative_slice(q, k, v, window):
+    rows = []
+    for i in range(q.shape[-2]):
+        a = slice(i - window, i + window + 1)
+        rows.append(score(q[..., i : i + 1, :], k[..., a, :]).softmax(-1) @ v[..., a, :])
+    return torch.cat(rows, dim=-2)
 
 
 @BANK.add("window_attention", "past alone", "open to the left alone")

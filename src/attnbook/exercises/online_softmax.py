@@ -33,6 +33,8 @@ def _cases(draw: Draw) -> list[Case]:
              "e to the power 1000 overflows."),
         Case("with scores that fall from the thousands", (up, rising.flip(0) + k / 100, v, 3),
              "The largest score so far may lie in an earlier block."),
+        Case("with one query much longer than the others", (torch.cat([up[:1], up[1:] / 1000]), rising, v, 3),
+             "Each query has a largest score of its own."),
         Case("with scores far below zero", (up, k / 100 - 60, v, 3),
              "If every score is far below zero, every power of it is 0 until the largest is taken off."),
     ]  # fmt: skip
@@ -40,7 +42,7 @@ def _cases(draw: Draw) -> list[Case]:
 
 def _online(
     *, output_shrinks: bool = True, total_shrinks: bool = True, new_shrinks: bool = False, divides: bool = False,
-    sums: bool = True, to_block: bool = False, scaled: bool = True,
+    ends: bool = True, sums: bool = True, to_block: bool = False, scaled: bool = True,
 ) -> Function:  # fmt: skip
     """The loop with its faults.
 
@@ -48,6 +50,7 @@ def _online(
         output_shrinks, total_shrinks: whether the running output (the running sum) shrinks when the maximum grows.
         new_shrinks: whether the new block shrinks with what is old.
         divides: whether the output is divided by the sum in every block.
+        ends: whether the output is divided by the sum at the end.
         sums: whether earlier sums are kept.
         to_block: whether the powers are measured against the block's own maximum, and nothing shrinks.
         scaled: whether the scores are divided by √d.
@@ -66,7 +69,7 @@ def _online(
             output = (shrink if output_shrinks else one) * output + powers @ values
             output = output / total if divides else output
             top = new_top
-        return output if divides else output / total
+        return output if divides or not ends else output / total
 
     return attention
 
@@ -87,7 +90,7 @@ def _memory(answer: Function) -> str:
     q, k, v = torch.ones(3, n, 8)
     with torch.no_grad():
         peak = peak_bytes(lambda: answer(q, k, v, block))
-    if peak < n * n:  # all scores take four times as much
+    if peak < 3 * n * n:  # all scores take 4 n²
         return ""
     return (
         f"in_blocks: The numbers are right, but the peak of memory is {peak:,} bytes for {n:,} queries and keys in "
@@ -112,6 +115,7 @@ IN_BLOCKS = Task(
                 _online(new_shrinks=True)),
         Mistake("The output is divided by the sum in each block. What is divided cannot be added to any more.",
                 _online(divides=True)),
+        Mistake("The output was never divided by the sum.", _online(ends=False)),
         Mistake("The sum is that of the last block alone.", _online(sums=False)),
         Mistake("As if the √d were missing.", _online(scaled=False)),
         Mistake("The mean of what the blocks give, as if all blocks weighed the same.",

@@ -82,6 +82,12 @@ def _whole_chunks(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     return _window(q, k, v, window)[..., : q.shape[-2] // max(window, 1) * max(window, 1), :]
 
 
+def _nothing_in_front(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """What a slice that begins at a negative place leads to."""
+    place = torch.arange(q.shape[-2], device=q.device)[:, None]
+    return torch.where(place < window, 0.0, _window(q, k, v, window))
+
+
 def _memory(answer: Function) -> str:
     n, window = 4096, 4
     q, k, v = torch.ones(3, n, 8)
@@ -133,6 +139,11 @@ WINDOW_ATTENTION = Task(
                 lambda q, k, v, w: _window(torch.zeros_like(q), k, v, w)),
         Mistake("Hidden scores are 0, and a score of 0 is still a chance.", _zeroed),
         Mistake("The weights were cut off behind the softmax, and those that are left do not sum to 1.", _cut_weights),
+        Mistake("The first queries get nothing. A slice that begins at a negative place counts from the end.",
+                _nothing_in_front),
+        Mistake("Queries and keys have changed places.", lambda q, k, v, w: _window(k, q, v, w)),
+        Mistake("The window lies to the left of its query, with all of its keys.",
+                _under(lambda i, j, w: (i - j <= 2 * w) & (j <= i))),
         Mistake("The last queries are missing: what is left over when chunks are full wants an answer too.",
                 _whole_chunks),
     ),
