@@ -252,6 +252,14 @@ def hidden_zero(q, k, v, window):
     return (score(q, k) * band(q, window)).softmax(-1) @ v
 
 
+@BANK.add("window_attention", "hidden scores of -1000", "below every score, however low")
+def not_low_enough(q, k, v, window):
+    i = torch.arange(-window, window + 1, device=q.device) + torch.arange(q.shape[-2], device=q.device)[:, None]
+    outside = (i < 0) | (i >= q.shape[-2])
+    scores = (q[..., None, :] * near(k, window)).sum(-1) / math.sqrt(q.shape[-1])
+    return torch.einsum("...ij,...ijd->...id", scores.masked_fill(outside, -1000).softmax(-1), near(v, window))
+
+
 @BANK.add("window_attention", "weights cut off", "do not sum to 1")
 def cut_off(q, k, v, window):
     return torch.where(band(q, window), score(q, k).softmax(-1), 0.0) @ v

@@ -37,6 +37,11 @@ def _cases(draw: Draw) -> list[Case]:
         Case("with a window longer than the text", inputs(w + 1, w + 3), "Then each query sees all keys."),
         Case("with two batch axes", inputs(n + 1, w, b, 2), "Any number of axes may stand before the tokens'."),
         Case("with scores in the thousands", (1000 * q, 5 * k, v, w), "e to the power 1000 overflows."),
+        Case(
+            "with scores far below zero",
+            (1000 * (q.abs() + 1), -50 * (k.abs() + 1), v, w),
+            "A hidden key must lie below every score, however low that is.",
+        ),
     ]
 
 
