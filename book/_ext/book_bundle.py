@@ -17,7 +17,6 @@ import tinycss2
 import ziamath
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from PIL import Image
 from sphinx.application import Sphinx
 
 from attnbook import explorers
@@ -27,7 +26,7 @@ THEME_STYLES = ["basic.css", "styles/pydata-sphinx-theme.css"]
 # Not among Sphinx's script files either. Bootstrap is left out: the book has no menu and no tooltip that needs it.
 THEME_SCRIPTS = ["scripts/pydata-sphinx-theme.js"]
 SEARCH_SCRIPTS = ["searchtools.js", "language_data.js"]  # only the search page loads these
-KEPT = ["book.css", "book.js", "favicon.svg", "fonts", "explorers", *SEARCH_SCRIPTS]
+KEPT = ["book.css", "book.js", "favicon.svg", "fonts", "explorers", "models", *SEARCH_SCRIPTS]
 
 ICON_FONT = Path(pydata_sphinx_theme.__file__).parent / (
     "theme/pydata_sphinx_theme/static/vendor/fontawesome/webfonts/fa-solid-900.ttf"
@@ -56,21 +55,6 @@ def prepare_page(app: Sphinx, pagename: str, templatename: str, context: dict, d
     body = context.get("body", "")
     context["explorers"] = sorted(set(re.findall(r'data-explorer="(\w+)"', body)))
     context["preloaded_fonts"] = ["fonts/icons.woff2"] + (["fonts/math.woff2"] if "<math" in body else [])
-    sources = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
-    context["body"] = with_picture_sizes(body, sources)
-
-
-def with_picture_sizes(body: str, sources: dict[str, Path]) -> str:
-    """Give each picture its width and height, so that the text below does not jump, and load it when it comes near."""
-
-    def sized(match: re.Match) -> str:
-        source = sources.get(match["name"])
-        if source is None or source.suffix == ".svg" or "width=" in match[0]:
-            return match[0]
-        width, height = Image.open(source).size
-        return f'<img width="{width}" height="{height}" loading="lazy" decoding="async" {match["rest"]}'
-
-    return re.sub(r'<img (?P<rest>[^>]*src="[^"]*_images/(?P<name>[^"]+)"[^>]*>)', sized, body)
 
 
 # --- When they are all there -----------------------------------------------------------------------------------------
