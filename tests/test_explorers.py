@@ -23,7 +23,7 @@ from attnbook.explorers import (
 from attnbook.explorers.alignment_explorer import read_number
 from attnbook.explorers.explorer import inline_kit
 from attnbook.explorers.fading_memory_explorer import SENTENCE, percent
-from attnbook.plots import COLORS, luminance
+from attnbook.plots import luminance
 
 WIDTHS = [320, 360, 660, 768, 1280]  # 660 is the widest that has one column
 
@@ -156,11 +156,6 @@ def test_write_static(tmp_path):
         assert {f"{explorer.name}.js", f"{explorer.name}.css"} <= names
     assert {path.name: path.read_text(encoding="utf-8") for path in paths} == static_files()
     assert write_static(tmp_path / "new" / "explorers") == paths  # a second time is no error
-
-
-def test_the_style_sheet_has_the_pictures_colors():
-    css = static_files()["explorer.css"]
-    assert {name: re.search(rf"--{name}: light-dark\((#\w+),", css)[1] for name in COLORS} == COLORS
 
 
 def test_weights_and_context_by_hand():

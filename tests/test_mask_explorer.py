@@ -380,14 +380,14 @@ def test_contrast(visit, scheme):  # noqa: F811
     page.get_by_label("layers", exact=True).press("End")
     for text, color, background, needed in page.evaluate(COLORS_ON_THE_PAGE):
         assert contrast_of(color, background) >= needed, (text, color, background)
-    # The numbers stand on their cells, mixed with at most 0.45 of the weights' colour; marks stand out from the card.
+    # The numbers stand on their cells, mixed with at most 0.4 of the weights' colour; marks stand out from the card.
     colors = page.locator(".mask-explorer").evaluate(
         """(top) => { const fill = (of, what = "fill") => getComputedStyle(top.querySelector(of))[what];
         return { weight: fill("rect.weight"), ink: fill("text.weight"), card: getComputedStyle(top.closest(".explorer"))
             .backgroundColor, may: fill(".may"), future: fill(".may.future"), heard: fill("circle", "stroke") }; }"""
     )
     rgb = {name: [int(c) for c in re.findall(r"\d+", color)[:3]] for name, color in colors.items()}
-    darkest = [round(0.45 * a + 0.55 * b) for a, b in zip(rgb["weight"], rgb["card"], strict=True)]
+    darkest = [round(0.4 * a + 0.6 * b) for a, b in zip(rgb["weight"], rgb["card"], strict=True)]
     assert contrast_of(colors["ink"], f"rgb({darkest[0]}, {darkest[1]}, {darkest[2]})") >= 4.5
     for name in ("may", "future", "heard"):
         assert contrast_of(colors[name], colors["card"]) >= 3

@@ -1,8 +1,7 @@
 """Pictures for the notebooks, and the still pictures of the explorers.
 
-A colour has one meaning in the whole book, here and in explorers/explorer.css. The colours are Okabe and Ito's (2008),
-which colour-blind readers can tell apart, darkened so that each stands out from white by 3:1 and all differ in
-lightness: the pictures survive a grey printer. Cards are white, so that a dark page can show them too.
+Colours come from `attnbook.palette`, where each has one meaning. The light ones differ in lightness too, so that the
+pictures survive a grey printer. Cards are white; the website turns pictures dark for a dark page.
 """
 
 import math
@@ -18,20 +17,21 @@ from matplotlib.patches import FancyArrowPatch
 from numpy.typing import ArrayLike
 
 from attnbook._checks import array
+from attnbook.palette import LIGHT, LINES, MARKS, MEANINGS, SURFACES
 
-COLORS = {"weight": "#6b2a5b", "query": "#005f99", "key": "#c25100", "value": "#00a077"}
-INK, QUIET, FAINT = "#1f2328", "#55606e", "#d5dae0"
+COLORS = {meaning: colors[LIGHT] for meaning, colors in MEANINGS.items()}
+CARD, INK, QUIET, FAINT = (SURFACES[name][LIGHT] for name in ("card", "ink", "quiet", "line"))
 
-WEIGHT_MAP = LinearSegmentedColormap.from_list("attention weight", ["#ffffff", "#cc79a7", COLORS["weight"]])
+WEIGHT_MAP = LinearSegmentedColormap.from_list("attention weight", [CARD, MARKS["half"][LIGHT], COLORS["weight"]])
 CELLS_WITH_NUMBERS = 150  # in larger maps the numbers would be too small to read
 
 # Lines compare models, which are none of the four meanings: so they have colours of their own, and differ in
 # lightness, dashes and markers too.
 _LINES: list[dict[str, Any]] = [
-    {"color": INK, "linestyle": "-", "marker": "o"},
-    {"color": "#b87800", "linestyle": "--", "marker": "s"},
-    {"color": "#3c8dbc", "linestyle": "-.", "marker": "^"},
-    {"color": "#858d97", "linestyle": ":", "marker": "D"},
+    {"color": LINES["first"][LIGHT], "linestyle": "-", "marker": "o"},
+    {"color": LINES["second"][LIGHT], "linestyle": "--", "marker": "s"},
+    {"color": LINES["third"][LIGHT], "linestyle": "-.", "marker": "^"},
+    {"color": LINES["fourth"][LIGHT], "linestyle": ":", "marker": "D"},
 ]
 
 

@@ -183,7 +183,7 @@ function render({ model, el }) {
         const weight = weights[i][j];
         const broken = Number.isNaN(weight);
         const number = broken ? "NaN" : weight === 0 ? "0" : weight < 0.005 ? "~0" : weight > 0.995 ? "1" : digits(weight).slice(1);
-        const shade = broken ? { class: "broken" } : { class: "weight", "fill-opacity": 0.45 * weight }; // so that ink can be read on it
+        const shade = broken ? { class: "broken" } : { class: "weight", "fill-opacity": 0.4 * weight }; // so that ink can be read on it
         return [
           svg("rect", { ...shade, x, y, width: CELL, height: CELL }),
           svg("text", { class: broken ? "nan" : "weight", x: x + CELL / 2, y: y + CELL / 2 + 5, "text-anchor": "middle" }, number),

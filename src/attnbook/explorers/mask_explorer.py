@@ -13,6 +13,7 @@ from attnbook import masks
 from attnbook._checks import between
 from attnbook.attention import attend
 from attnbook.explorers.explorer import Explorer, widget_code, widget_style
+from attnbook.palette import LIGHT, MARKS
 from attnbook.plots import COLORS, FAINT, INK, QUIET, WEIGHT_MAP
 from attnbook.reach import reach
 
@@ -33,7 +34,7 @@ HUGE, HUGE_KEY = 120.0, 4  # e^(3 − 120) is less than the smallest float32, so
 
 WAYS = ("−∞ before", "−10⁹ before", "0 before", "0 after", "0 after, ÷ sum")
 LAYERS = 4
-WRONG = "#a32200"  # a cell that shows a word its future, as in explorer.css
+WRONG = MARKS["wrong"][LIGHT]  # a cell that shows a word its future
 
 
 def _presets() -> dict[str, tuple[str, Tensor]]:
@@ -140,9 +141,7 @@ class MaskExplorer(Explorer):
         left, right = figure.subplots(1, 2)
         mask = _read(self.mask)
         future = torch.ones(N, N, dtype=torch.bool).triu(1) & mask
-        left.imshow(
-            (mask.int() + future.int()).numpy(), cmap=ListedColormap(["white", QUIET, "#a32200"]), vmin=0, vmax=2
-        )
+        left.imshow((mask.int() + future.int()).numpy(), cmap=ListedColormap(["white", QUIET, WRONG]), vmin=0, vmax=2)
         left.set(title="The mask: who may see whom", ylabel="query")
         right.imshow(self.weights().numpy(), cmap=WEIGHT_MAP, vmin=0, vmax=1)
         right.set(title=f"The weights ({self.way})")

@@ -12,17 +12,14 @@ from traitlets import Dict, Int, List, Unicode, validate
 
 from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.explorers.pattern import PRESETS, Pattern, draws, read, settings, whole
+from attnbook.palette import LIGHT, PATTERNS
 from attnbook.plots import FAINT, INK, QUIET
 from attnbook.reach import hops, path
 
-# What lets a link through, each with a colour and a shape of its own. explorer.css has the same colours.
-SOURCES = {
-    "window": ("#55606e", "s"),
-    "chunk": ("#7c8591", "P"),
-    "global": ("#996306", "o"),
-    "random": ("#2f7fae", "D"),
-}
-REACHED = "#dfe4ea"
+# What lets a link through, each with a colour and a shape of its own.
+SHAPES = {"window": "s", "chunk": "P", "global": "o", "random": "D"}
+SOURCES = {source: (PATTERNS[source][LIGHT], shape) for source, shape in SHAPES.items()}
+REACHED = PATTERNS["reached"][LIGHT]
 
 
 class PatternExplorer(Explorer):
