@@ -19,7 +19,7 @@ MISSING = "the synthesiser comes with espeakng-loader, which is not installed: p
 SLOWEST, FASTEST = 140, 220  # words a minute
 LOWEST, HIGHEST = 30, 70  # eSpeak's own scale of pitch: from 0 to 100
 SILENCE = 0.02  # of a clip's largest sample: what is quieter at its ends is cut off
-RETRIEVAL, CHARACTERS, UTF8, SPEED, PITCH = 1, 1, 1, 1, 3  # of speak_lib.h
+SYNCHRONOUS, CHARACTERS, UTF8, SPEED, PITCH = 2, 1, 1, 1, 3  # of speak_lib.h
 
 
 class Synthesiser:
@@ -38,7 +38,8 @@ class Synthesiser:
         import espeakng_loader
 
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self.rate = self._library.espeak_Initialize(RETRIEVAL, 0, espeakng_loader.get_data_path().encode(), 0)
+        # Synchronous: `espeak_Synth` returns when all is said. eSpeak's other way, a thread, can wait for ever.
+        self.rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
         self._pieces: list[np.ndarray] = []
 
         @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -68,7 +69,6 @@ class Synthesiser:
         self._pieces.clear()
         data = text.encode()
         self._library.espeak_Synth(data, len(data) + 1, 0, CHARACTERS, 0, UTF8, None, None)
-        self._library.espeak_Synchronize()
         return np.concatenate(self._pieces) / 2**15
 
 
