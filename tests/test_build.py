@@ -56,6 +56,9 @@ def book(tmp_path: Path) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns(*build_book.PASSING))
         else:
             shutil.copy(source, target)
+    # What the pages' models need takes a quarter of a minute and a network; while it matches, it is not made again.
+    if (ROOT / "_build/models").is_dir():
+        shutil.copytree(ROOT / "_build/models", tmp_path / "_build/models")
     return tmp_path
 
 

@@ -29,7 +29,7 @@ FLOORS = {
     2: {"multihead", "efficient"},
     3: {"seq2seq", "transformer"},
     4: {"vision", "speech", "graph", "multimodal", "pretrained", "pruning", "attribution"},
-    5: {"palette", "plots", "explorers", "evidence", "exercises"},
+    5: {"palette", "plots", "explorers", "evidence", "exercises", "onnx_models"},
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 # Floor 0 has one step inside it: everything asks the same questions of its inputs.

@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ["_config.yml", "_toc.yml", "book", "notebooks", "src/attnbook", "tests/wrong_answers/scoreboard.json",
-          "tools/build_book.py"]  # fmt: skip
+          "tools/build_book.py", "tools/make_models.py"]  # fmt: skip
 PASSING = {"__pycache__", ".ipynb_checkpoints"}  # come and go without changing the book
 
 
@@ -42,7 +43,8 @@ def build(root: Path) -> bool:
         work = Path(tempfile.mkdtemp(prefix="work-", dir=builds))
         try:
             write_site(root, work / "html", work / "doctrees")
-            (work / "stamp").write_text(f"{inputs}\n{tree_digest(work / 'html')}\n")
+            whole = f"{inputs}\n{tree_digest(work / 'html')}\n"
+            (work / "stamp").write_text("incomplete\n" if (work / "incomplete").exists() else whole)
             if site.exists():
                 site.rename(work / "replaced")
             (work / "html").rename(site)
@@ -66,6 +68,10 @@ def sole_builder(builds: Path) -> Iterator[None]:
 
 
 def write_site(root: Path, site: Path, doctrees: Path) -> None:
+    models = subprocess.run([sys.executable, root / "tools/make_models.py"], stdout=subprocess.DEVNULL, check=False)
+    if models.returncode:  # it has told why
+        print("The website is built without the models in its pages. The next build tries again.", file=sys.stderr)
+        (site.parent / "incomplete").touch()
     from jupyter_book.sphinx import build_sphinx  # takes seconds, which a call that builds nothing need not wait for
 
     outcome = build_sphinx(

@@ -14,11 +14,14 @@ from sphinx.application import Sphinx
 
 INLINE = re.compile(r"<(script|style)(?![^>]*\ssrc=)[^>]*>(.*?)</\1>", re.DOTALL)
 CHARSET = '<meta charset="utf-8" />'  # must stand in the first 1,024 bytes of a page, so the policy comes after it
+MODEL = "data-page-model="  # a page that has it may compile WebAssembly, once the reader asks for the model
 META = '<meta http-equiv="Content-Security-Policy" content="{}">'
 
 
-def policy(pages: Iterable[str]) -> str:
+def policy(pages: Iterable[str], *, models: bool = False) -> str:
     """What these pages of HTML may load and run: the site's own files, and the few scripts and styles that they hold.
+
+    With `models` they may compile the site's own WebAssembly too. That allows no JavaScript from text.
 
     >>> policy(["<script>go()</script>"])[:76]
     "default-src 'none'; script-src 'self' 'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/Qxz"
@@ -27,7 +30,7 @@ def policy(pages: Iterable[str]) -> str:
     scripts, styles = ([code for kind, code in inline if kind == wanted] for wanted in ("script", "style"))
     rules = {
         "default-src": ["'none'"],
-        "script-src": ["'self'", *scripts],
+        "script-src": ["'self'", *(["'wasm-unsafe-eval'"] if models else []), *scripts],
         "style-src": ["'self'", *styles],
         "style-src-attr": ["'unsafe-inline'"],  # where a table's column is aligned, and where an explorer draws
         "img-src": ["'self'", "data:"],
@@ -50,9 +53,12 @@ def write_policy(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.name != "html":
         return
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(Path(app.outdir).rglob("*.html"))}
-    rules = policy(pages.values())
     for path, page in pages.items():
+        rules = policy(pages.values(), models=MODEL in page)
         path.write_text(page.replace(CHARSET, f"{CHARSET}\n    {META.format(rules)}", 1), encoding="utf-8")
+    # Hosts add up the headers that match an address, so there is one for all pages, as wide as the widest. A browser
+    # obeys header and page together, so that the pages without a model still refuse.
+    rules = policy(pages.values(), models=any(MODEL in page for page in pages.values()))
     headers = [f"Content-Security-Policy: {rules}; frame-ancestors 'self'", "X-Content-Type-Options: nosniff",
                "Referrer-Policy: same-origin"]  # fmt: skip
     Path(app.outdir, "_headers").write_text("\n  ".join(["/*", *headers]) + "\n", encoding="utf-8")

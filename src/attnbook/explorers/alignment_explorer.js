@@ -4,6 +4,16 @@ const VISIBLE = 0.02; // a thinner link could not be seen
 const NAMED = 0.05; // a smaller weight is not named in the sentence,
 const AT_MOST = 4; // nor are more words than these
 
+// Words that spell no number have no right translation.
+const VERDICTS = new Map([
+  [true, "✓ translated correctly"],
+  [false, "✗ translated wrongly"],
+  [null, "not a number's spelling"],
+]);
+
+// What a kernel's model is asked for. A model in the page says what else it takes.
+const NUMBERS = { label: "Any number below a million", inputmode: "numeric", maxlength: 40, placeholder: "345678" };
+
 const grouped = (number) => number.toLocaleString("en-US");
 
 /** "hundert", or "hundert (2nd)" where the word stands more than once. */
@@ -142,11 +152,8 @@ function render({ model, el }) {
   const form = live
     ? askForm(model, {
         what: "number",
-        label: "Any number below a million",
         action: "Translate",
-        inputmode: "numeric",
-        maxlength: 40,
-        placeholder: "345678",
+        ...(model.get("ask") ?? NUMBERS),
       })
     : null;
   const note = "In a running notebook you can type any number below a million here, and the model translates it.";
@@ -178,15 +185,15 @@ function render({ model, el }) {
     const examples = model.get("examples");
     const chosen = Math.min(model.get("chosen"), examples.length - 1);
     if (examples !== listed) {
-      const names = examples.map(({ number, correct }) => grouped(number) + (correct ? "" : " (wrong)"));
+      const names = examples.map(({ number, correct }) => grouped(number) + (correct === false ? " (wrong)" : ""));
       select.replaceChildren(...names.map((name) => html("option", {}, name)));
       listed = examples;
     }
     select.selectedIndex = chosen;
     if (examples[chosen] === shown) return;
     shown = examples[chosen];
-    verdict.textContent = shown.correct ? "✓ translated correctly" : "✗ translated wrongly";
-    verdict.classList.toggle("wrong", !shown.correct);
+    verdict.textContent = VERDICTS.get(shown.correct);
+    verdict.classList.toggle("wrong", shown.correct === false);
     for (const [name, column] of Object.entries(columns)) {
       words[name] = shown[name].map((text, i) => makeWord(text, name, i));
       column.replaceChildren(...words[name].map((word) => word.element));

@@ -58,6 +58,7 @@ async function mount(figure, answer, traits) {
 export async function connect(figure, answer, traits = {}) {
   nearby.unobserve(figure);
   await mount(figure, answer, traits);
+  figure.querySelector("form input")?.focus();
 }
 
 const nearby = new IntersectionObserver(
