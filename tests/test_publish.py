@@ -22,6 +22,7 @@ def site(tmp_path):
     (tmp_path / "html/_static").mkdir(parents=True)
     (tmp_path / "html/index.html").write_text("the book")
     (tmp_path / "html/_static/custom.css").write_text("")
+    (tmp_path / "html/404.html").write_text("no such page")
     (tmp_path / "pages").mkdir()
     return tmp_path / "html"
 
@@ -38,6 +39,7 @@ def test_each_version_has_a_folder_and_the_newest_release_is_shown_first(site):
     assert publish.versions(pages) == ["1.10.0", "1.9.1", "1.9.0", "dev"]
     assert (pages / "1.9.0/_static/custom.css").exists()
     assert (pages / ".nojekyll").exists()
+    assert (pages / "404.html").read_text() == "no such page"
     assert (pages / "index.html").read_text().count("<li>") == 4
 
 

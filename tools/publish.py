@@ -49,6 +49,8 @@ def publish(site: Path, version: str, folder: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(site, place)
     (folder / ".nojekyll").touch()  # else GitHub leaves out the folders that begin with an underscore
+    if (site / "404.html").is_file():
+        shutil.copy(site / "404.html", folder)  # GitHub shows the one at the top, whatever address was not found
     (folder / "index.html").write_text(signpost(versions(folder)), encoding="utf-8")
 
 
