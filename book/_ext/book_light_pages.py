@@ -22,7 +22,9 @@ INLINE_PICTURE = re.compile(r'<img src="data:image/png;base64,(?P<data>[^"]*)"')
 FILED_PICTURE = re.compile(r'<img (?P<rest>[^>]*src="[^"]*_images/(?P<name>[^"]+)"[^>]*>)')
 CODE = re.compile(r'(?<=<div class="highlight">)<pre.*?</pre>', re.DOTALL)
 # Names, punctuation, white space, operators: written in the colour of the text. Nothing is nested in code's spans.
-PLAIN = re.compile(r'<span class="(?:n|nn|p|pm|w|o)">([^<]*)</span>')
+PLAIN = re.compile(r'<span(?: class="(?:n|nn|p|pm|w|o)")?>([^<]*)</span>')
+STRINGS_PART = re.compile(r'<span class="s[12adei]">')  # all have the colour of strings
+WORD = re.compile(r'<span class="pre">([^<]*)</span>')  # within a line of text, where code may be broken anyhow
 SPLIT = re.compile(r'(<span class="(\w+)">)([^<]*)</span>\1')
 
 
@@ -38,7 +40,7 @@ def lighten_page(app: Sphinx, pagename: str, templatename: str, context: dict, d
 
     sources = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
     body = with_picture_sizes(context.get("body", ""), sources)
-    body = CODE.sub(lambda code: with_fewer_spans(code[0]), body)
+    body = CODE.sub(lambda code: with_fewer_spans(code[0]), WORD.sub(r"\1", body))
     context["body"] = without_explorers_load(body, put)
 
 
@@ -58,10 +60,10 @@ def with_picture_sizes(body: str, sources: dict[str, Path]) -> str:
 def with_fewer_spans(code: str) -> str:
     """Highlighted code in which a span says something: no colour of the text itself, no neighbours of one colour.
 
-    >>> with_fewer_spans('<span class="n">a</span><span class="s2">b</span><span class="s2">c</span>')
-    'a<span class="s2">bc</span>'
+    >>> with_fewer_spans('<span class="n">a</span><span class="sa">f</span><span class="s2">"b"</span>')
+    'a<span class="s">f"b"</span>'
     """
-    code = PLAIN.sub(r"\1", code)
+    code = STRINGS_PART.sub('<span class="s">', PLAIN.sub(r"\1", code))
     joined = SPLIT.sub(r"\1\3", code)
     while joined != code:
         code, joined = joined, SPLIT.sub(r"\1\3", joined)
