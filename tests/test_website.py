@@ -19,6 +19,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from fontTools.ttLib import TTFont
+from matplotlib.colors import to_rgb
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -28,6 +29,8 @@ from playwright.sync_api import (
     Response,
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from attnbook.palette import DARK, LIGHT, SURFACES
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
@@ -272,8 +275,14 @@ def test_no_id_stands_twice(at_desk: Visit) -> None:
     assert at_desk.page.evaluate(REPEATED_IDS) == []
 
 
+# A picture and its twin for the dark: one of them shows, and only that one is loaded.
+EMPTY_PICTURES = (
+    """() => [...document.images].filter((i) => i.checkVisibility() && !i.naturalWidth).map((i) => i.src)"""
+)
+
+
 def test_pictures_show(at_desk: Visit) -> None:
-    assert at_desk.page.evaluate("() => [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)") == []
+    assert at_desk.page.evaluate(EMPTY_PICTURES) == []
 
 
 def test_formulas_show(at_desk: Visit) -> None:
@@ -377,12 +386,68 @@ def test_axe_finds_no_barrier(at_desk: Visit) -> None:
     assert not told, "\n".join(told)
 
 
-def test_pictures_keep_their_white_card_in_the_dark(at_desk: Visit) -> None:
-    at_desk.page.emulate_media(color_scheme="dark")
-    at_desk.page.locator("html[data-theme=dark] body").wait_for()
-    style = "images => images.map((i) => [getComputedStyle(i).backgroundColor, getComputedStyle(i).filter].join())"
-    cards = at_desk.page.locator("article img").evaluate_all(style)
-    assert set(cards) <= {"rgb(255, 255, 255),none"}
+# Of each picture that shows: its class, its filter, and the colour of its first pixel.
+PICTURES_THAT_SHOW = """(images) => Promise.all(images.filter((i) => i.checkVisibility()).map(async (image) => {
+    image.loading = "eager";
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    const style = getComputedStyle(image);
+    const corner = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    return [image.className, style.filter, style.backgroundColor, corner];
+}))"""
+
+
+def test_pictures_are_made_for_the_dark(at_desk: Visit) -> None:
+    page = at_desk.page
+    card = {scheme: [round(255 * part) for part in to_rgb(SURFACES["card"][scheme])] for scheme in (LIGHT, DARK)}
+    for scheme, name in (LIGHT, "light"), (DARK, "dark"):
+        page.emulate_media(color_scheme=name)
+        page.locator(f"html[data-theme={name}] body").wait_for()
+        for made_for, bent, behind, corner in page.locator("article img").evaluate_all(PICTURES_THAT_SHOW):
+            assert bent == "none"
+            if made_for == "dark-light":  # a photograph
+                assert behind == "rgb(255, 255, 255)"
+            else:
+                assert made_for == f"only-{name}"
+                assert corner == pytest.approx(card[scheme], abs=5)
+
+
+def test_a_light_page_loads_no_dark_picture(by_phone: Visit) -> None:
+    assert [address for address in by_phone.addresses if "-dark.png" in address] == []
+
+
+# What of a printed page a sheet would cut off, with the width of A4's text.
+CUT_OFF = """() => [...document.querySelectorAll("article pre, article table, article img, article .math-scroll")]
+    .filter((e) => e.checkVisibility() && (e.getBoundingClientRect().right > innerWidth + 1 ||
+        (e.matches("pre, .math-scroll") && e.scrollWidth > e.clientWidth + 1)))
+    .map((e) => e.outerHTML.slice(0, 120))"""
+NOT_ON_PAPER = (
+    "nav, .bd-sidebar-primary, .bd-header-article, .prev-next-footer, .bd-footer-content, .copybtn, .skip-link"
+)
+
+
+@pytest.mark.parametrize("name", ["notebooks/02_looking_back.html", "notebooks/12_vision.html", "book/notation.html"])
+def test_a_page_can_be_printed(name: str, site: str, browser: Browser) -> None:
+    with fresh_page(browser, viewport={"width": 672, "height": 980}, color_scheme="dark") as page:
+        page.goto(site + name)
+        scroll_through(page)
+        page.locator("html[data-theme=dark]").wait_for()
+        page.emulate_media(media="print", color_scheme="dark")
+        page.locator("html[data-theme=light]").wait_for()
+        assert page.locator(NOT_ON_PAPER).evaluate_all("all => all.filter((e) => e.checkVisibility()).length") == 0
+        assert page.locator("article button:visible:not(.explorer-body *)").count() == 0
+        assert page.evaluate(CUT_OFF) == []
+        assert page.evaluate(WIDER_THAN_WINDOW) == []
+        assert page.locator("h1:visible").count() == 1
+        assert page.locator("article img.only-dark:visible").count() == 0
+        behind = "e => getComputedStyle(e).backgroundColor"
+        assert page.locator("body").evaluate(behind) in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+        for answer in page.locator("article details p").all():
+            assert answer.evaluate("p => p.getBoundingClientRect().height") > 0
+        page.emulate_media(media="screen", color_scheme="dark")
+        page.locator("html[data-theme=dark]").wait_for()
 
 
 @each_opened_page
@@ -393,7 +458,7 @@ def test_page_stands_without_javascript(name: str, site: str, browser: Browser) 
         assert page.locator("nav a:visible").count() >= len(LISTED) - 2, "the table of contents is not there"
         assert page.locator("button:visible").all_inner_texts() == [], "a button that does nothing"
         for explorer in page.locator("[data-explorer]").all():
-            picture = explorer.locator("img")
+            picture = explorer.locator("img.only-light")
             picture.scroll_into_view_if_needed()
             assert picture.is_visible()
             assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
