@@ -143,7 +143,8 @@ def scroll_through(page: Page) -> None:
             // Two frames: a busy browser must notice what came near before the page moves on.
             await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
         }
-        await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+        const showing = [...document.images].filter((image) => image.checkVisibility());
+        await Promise.all(showing.map((image) => image.decode().catch(() => {})));
         scrollTo({ top: 0, behavior: "instant" });
     }""")
     page.wait_for_function("() => !document.querySelector('[data-explorer] > .explorer-still')", timeout=30_000)
