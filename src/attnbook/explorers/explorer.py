@@ -50,12 +50,15 @@ def widget_code(name: str) -> str:
 
 
 def widget_style(name: str) -> str:
-    """The style sheet of an explorer as one file: what all explorers share, then its own.
+    """The style sheet of an explorer as one file: what all explorers share, and its own.
+
+    In a notebook with several explorers what they share comes again after the first one's own rules, so these are
+    nested in a selector that is stronger than any of the shared ones.
 
     >>> ".weighted-sum" in widget_style("weighted_sum_explorer")
     True
     """
-    return _read("explorer.css") + "\n" + _read(f"{name}.css")
+    return f"{_read('explorer.css')}\n.explorer-body.explorer-body {{\n{_read(f'{name}.css')}}}\n"
 
 
 class Explorer(anywidget.AnyWidget):
