@@ -16,6 +16,7 @@ from attnbook.pretrained import SentenceEncoder
 
 PATTERNS = ("previous", "next", "self", "same word", "[CLS]", "[SEP] and stops")
 STOPS = (".", ",", "[SEP]")  # where a sentence or a part of it ends
+MOST_TOKENS = 40  # of a sentence that a reader types: more would fit neither the screen nor the patience
 ADJECTIVES = ("quiet", "old", "small", "young", "strange", "pretty", "lonely", "famous")
 PHRASE_NOUNS = ("farmer", "teacher", "river", "house", "letter", "garden", "window", "child", "ship", "bridge")
 

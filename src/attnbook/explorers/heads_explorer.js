@@ -25,8 +25,9 @@ const SCENES = {
   "Token before": [4, 1, 3, 6],
 };
 
-/** The weights of all heads, in the order layer, head, query, key, from 0 to 1. */
+/** The weights of all heads, in the order layer, head, query, key, from 0 to 1; a model in the page gives numbers. */
 function decode(text) {
+  if (typeof text !== "string") return text;
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const view = new DataView(bytes.buffer);
   return Float64Array.from({ length: bytes.length / 2 }, (_, i) => view.getUint16(2 * i, true) / WHOLE);
@@ -41,7 +42,8 @@ function nameOf(tokens, i) {
 
 /** What is shown, in words: of one token its partners, from the largest weight down. */
 function sentence(tokens, rows, active) {
-  if (!active) return "The stronger a line, the larger its weight. Choose a token to see its own weights.";
+  if (!active)
+    return `${tokens.length} tokens. The stronger a line, the larger its weight. Choose a token to see its own weights.`;
   const { side, index } = active;
   const shares = side === "query" ? rows[index] : rows.map((row) => row[index]);
   const ranked = shares.map((weight, i) => ({ weight, i })).sort((a, b) => b.weight - a.weight);
@@ -74,7 +76,7 @@ function render({ model, el }) {
     return { element, canvas, share };
   });
   const select = html("select", { "aria-label": "sentence" });
-  select.addEventListener("change", () => choose(select.selectedIndex));
+  select.addEventListener("change", () => change(model, { chosen: select.selectedIndex }));
   const sort = html("select", { "aria-label": "sort heads" });
   sort.append(
     html("option", { value: "layer" }, "layer and head"),
@@ -97,11 +99,6 @@ function render({ model, el }) {
   const lines = svg("svg", { class: "lines", preserveAspectRatio: "none", "aria-hidden": "true" });
   const status = html("p", { class: "sentence", "aria-live": "polite" });
   let words = { query: [], key: [] };
-
-  function choose(chosen) {
-    active = null;
-    change(model, { chosen });
-  }
 
   /** Arrow keys move from map to map, in the order in which they stand. */
   function walkGrid(event) {
@@ -145,6 +142,7 @@ function render({ model, el }) {
 
   function drawSentence(shown) {
     drawn = shown;
+    active = null; // a token of the sentence before
     tokens = shown.tokens;
     weights = decode(shown.weights);
     for (const [side, column] of Object.entries(columns)) {
@@ -258,8 +256,8 @@ function render({ model, el }) {
     .filter(([, [chosen, layer, head]]) => chosen < model.get("sentences").length && layer <= layers && head <= heads)
     .map(([text, [chosen, layer, head, index]]) =>
       button(text, () => {
-        active = { side: "query", index };
         change(model, { chosen, layer, head });
+        pin({ side: "query", index });
       }),
     );
   const reset = button("Reset", () => {

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from traitlets import Dict, Int, List, Unicode, validate
 
 from attnbook.data.sentences import sentences as measured_sentences
-from attnbook.evidence.heads_of_minilm import PATTERNS, Reading, name, read, shares
+from attnbook.evidence.heads_of_minilm import MOST_TOKENS, PATTERNS, Reading, name, read, shares
 from attnbook.explorers.explorer import Explorer, widget_code, widget_style
 from attnbook.plots import INK, QUIET, WEIGHT_MAP
 from attnbook.pretrained import SentenceEncoder
@@ -23,7 +23,6 @@ BANK = (
     "Where there is smoke, there is fire.",
     "A hot dog is not a dog.",
 )
-MOST_TOKENS = 40  # of a sentence that a reader types: more would fit neither the screen nor the patience
 WHOLE = 65_535  # a weight of 1, as it is stored: two bytes a weight, off by 0.000008 at most
 ORDERS = ("layer", *PATTERNS)
 

@@ -9,11 +9,12 @@ compares the two in the page.
 from collections.abc import Callable
 from pathlib import Path
 
-from attnbook.onnx_models import language_model, translator
+from attnbook.onnx_models import language_model, minilm, translator
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "translator": translator.write,
     "language_model": language_model.write,
+    "minilm": minilm.write,
 }
 
 
