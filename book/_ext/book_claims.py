@@ -15,7 +15,7 @@ The claims of a chapter stand in `book/claims/NN_topic.toml`, one `[[claim]]` ea
     paper = "falls beyond some twenty words"       # what was reported there
     verdict = "the same shape"                     # how ours compares with it
 
-What most claims of a chapter share may stand once, under `[defaults]`. `«min:97%»` and `«max:7%»` quote the worst and the
+What most claims of a chapter share stands once, under `[defaults]`. `«min:97%»` and `«max:7%»` quote the worst and the
 best run; without a word the mean is meant. `prose` and `shows` may be lists. A quoted number must be the measured one,
 rounded to the digits that it is given with. Numbers in percent that belong to no claim are named under `left_out`, with
 the reason why.
