@@ -1,7 +1,7 @@
 """Explorers in JupyterLab: each is drawn by a real front end, answers the hand, and its state reaches the kernel.
 
-`make browser` runs this with our JupyterLab 4 and ipywidgets 8, `make old-jupyterlab` with JupyterLab 3 and the ipywidgets
-7 and anywidget that Colab has.
+`make browser` runs this with our JupyterLab 4 and ipywidgets 8. `make old-jupyterlab` runs it with JupyterLab 3, the
+ipywidgets 7 and the anywidget that Colab has.
 """
 
 import json
@@ -13,6 +13,8 @@ from in_jupyterlab import Lab, learner, serve_jupyterlab, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 
 from attnbook import explorers
+
+pytestmark = pytest.mark.xdist_group("jupyterlab")  # one server and one notebook for all
 
 SETUP = """
 import json
@@ -164,3 +166,22 @@ def test_it_answers_and_the_kernel_knows(lab: Lab, name: str) -> None:
     use.act(explorer_of(lab, name))
     lab.settle(lambda: in_kernel(lab)[name], use.changes)
     assert explorer_of(lab, name).inner_html() != before
+
+
+def test_what_the_kernel_sets_is_drawn(lab: Lab) -> None:
+    words = int(lab.run(FIRST + len(NAMES) + 1))
+    slider = explorer_of(lab, "FadingMemoryExplorer").get_by_role("slider", name="words")
+    expect(slider).to_have_value(str(words))
+
+
+def test_all_are_dark_in_the_dark(lab: Lab) -> None:
+    lab.command("apputils:change-theme", theme="JupyterLab Dark")
+    lab.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+    for name in NAMES:
+        card = explorer_of(lab, name)
+        expect(card).to_have_css("background-color", "rgb(27, 32, 39)")
+        expect(card).to_have_css("color", "rgb(230, 233, 238)")
+
+
+def test_no_error_and_no_other_host(lab: Lab) -> None:
+    assert lab.complaints == []
