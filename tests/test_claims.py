@@ -34,6 +34,17 @@ def test_every_results_file_is_cited():
     assert files <= {claim.data.partition(":")[0] for claim in EACH}
 
 
+@pytest.mark.parametrize("chapter", CLAIMS)
+def test_every_percentage_is_claimed_or_left_out(chapter):
+    assert book_claims.unclaimed(ROOT, chapter, CLAIMS[chapter]) == []
+
+
+@pytest.mark.parametrize("chapter", CLAIMS)
+def test_what_is_left_out_is_still_said(chapter):
+    prose = book_claims.prose_of(ROOT, chapter)
+    assert [text for text in book_claims.left_out(ROOT, chapter) if text not in prose] == []
+
+
 @pytest.mark.parametrize("claim", [claim for claim in EACH if claim.source], ids=lambda claim: claim.label())
 def test_papers_are_in_the_references_and_compared(claim):
     assert claim.source in REFERENCES
@@ -74,12 +85,18 @@ def edit(path, old, new):
 
 def test_an_unchanged_copy_is_right(copy):
     assert wrong_in(copy) == []
-    assert "59.9% ± 1.9" in book_evidence.all_claims(copy)
+    assert "59.9%\u00a0±\u00a01.9" in book_evidence.all_claims(copy)
 
 
 def test_edited_prose_is_found(copy):
     edit(copy / "notebooks/01_fixed_vector.ipynb", "lifts the fixed vector from 60% to 86%", "lifts it from 60% to 87%")
     assert any("prose: the chapter does not say" in text for text in wrong_in(copy))
+
+
+def test_a_new_percentage_is_found(copy):
+    edit(copy / "notebooks/01_fixed_vector.ipynb", "One run proves little", "One run of 42.3% proves little")
+    (found,) = book_claims.unclaimed(copy, "01_fixed_vector", book_claims.claims(copy)["01_fixed_vector"])
+    assert found.endswith("One run of 42.3%")
 
 
 def test_an_edited_cell_is_found(copy):

@@ -17,8 +17,10 @@ The claims of a chapter stand in `book/claims/NN_topic.toml`, one `[[claim]]` ea
 
 What most claims of a chapter share stands once, under `[defaults]`. `«min:97%»` and `«max:7%»` quote the worst and the
 best run; without a word the mean is meant. `prose` and `shows` may be lists. A quoted number must be the measured one,
-rounded to the digits that it is given with. Numbers in percent that belong to no claim are named under `left_out`, with
-the reason why.
+rounded to the digits that it is given with.
+
+Every percentage in a chapter's prose stands in a sentence that some claim quotes, or under `left_out`, a list of places
+where it is a setting, chance, arithmetic, a repetition, or a detail beside a claim.
 """
 
 import json
@@ -37,6 +39,7 @@ from nbformat import NotebookNode
 
 CLAIMS, RESULTS = "book/claims", "src/attnbook/evidence"
 QUOTED = re.compile(r"«(?:(?P<of>min|max):)?(?P<text>[^»]+)»")
+PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+%?")
 FUNCTIONS = {
     "mean": lambda *numbers: statistics.mean(numbers[0] if len(numbers) == 1 else numbers),
@@ -90,8 +93,8 @@ def claims(root: Path) -> dict[str, list[Claim]]:
     return found
 
 
-def left_out(root: Path, chapter: str) -> list[dict[str, str]]:
-    """What the chapter's file names as no claim: a `text` of the prose, and `why`."""
+def left_out(root: Path, chapter: str) -> list[str]:
+    """The places in a chapter's prose whose percentages belong to no claim."""
     return tomllib.loads((root / CLAIMS / f"{chapter}.toml").read_text(encoding="utf-8")).get("left_out", [])
 
 
@@ -109,8 +112,9 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def prose_of(root: Path, chapter: str) -> str:
-    return one_line("\n".join(cell.source for cell in notebook(root, chapter).cells if cell.cell_type == "markdown"))
+def prose_of(root: Path, chapter: str, quiz: bool = True) -> str:
+    cells = [cell.source for cell in notebook(root, chapter).cells if cell.cell_type == "markdown"]
+    return one_line("\n".join(source for source in cells if quiz or "<details>" not in source))
 
 
 def cell_of(root: Path, claim: Claim) -> NotebookNode:
@@ -209,3 +213,12 @@ def disagreements(root: Path, claim: Claim) -> list[str]:
     if not QUOTED.search(str(claim.prose)):
         wrong.append(f"{claim.label()}: the prose quotes nothing between « and »")
     return wrong
+
+
+def unclaimed(root: Path, chapter: str, of_chapter: list[Claim]) -> list[str]:
+    """The percentages of a chapter's prose, but for the quiz, that neither a claim's sentence nor `left_out` holds."""
+    prose = prose_of(root, chapter, quiz=False)
+    quoted = [[claim.prose] if isinstance(claim.prose, str) else claim.prose for claim in of_chapter]
+    known = [one_line(QUOTED.sub(r"\g<text>", text)) for texts in quoted for text in texts] + left_out(root, chapter)
+    covered = {at for text in known for found in re.finditer(re.escape(text), prose) for at in range(*found.span())}
+    return [prose[max(0, m.start() - 40) : m.end()] for m in PERCENT.finditer(prose) if m.start() not in covered]

@@ -19,6 +19,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+UNBROKEN = "\u00a0"  # keeps a mean and its spread on one line
 CHAPTERS = "notebooks/[0-9]*.ipynb"
 
 
@@ -35,7 +36,7 @@ def summary(claim: Claim, values: list[float]) -> str:
 
     >>> claim = Claim("01", "", "", "", "", "", "", unit="%")
     >>> summary(claim, [0.5, 0.6, 0.7])
-    '**60.0% ± 10.0**<br>3 seeds, 50.0 to 70.0'
+    '**60.0%\\xa0±\\xa010.0**<br>3 seeds, 50.0 to 70.0'
     >>> summary(claim, [0.5])
     '**50.0%**<br>one run'
     """
@@ -52,7 +53,7 @@ def summary(claim: Claim, values: list[float]) -> str:
         return f"**{mean}**{unit}<br>{'one run' if claim.of == 'seeds' else claim.of}"
     spread = shown(statistics.stdev(values))
     between = f"{shown(min(values))} to {shown(max(values))}"
-    return f"**{mean} ± {spread}**{unit}<br>{len(values)} {claim.of}, {between}"
+    return f"**{mean}{UNBROKEN}±{UNBROKEN}{spread}**{unit}<br>{len(values)} {claim.of}, {between}"
 
 
 def reported(claim: Claim) -> str:
