@@ -20,7 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGE = "attnbook"
-LEFT_OUT = {f"{PACKAGE}.evidence"}  # recomputes the book's results; no chapter calls it
+# One recomputes the results of the book, one writes the models that its pages run; no chapter calls them.
+LEFT_OUT = {f"{PACKAGE}.evidence", f"{PACKAGE}.onnx_models"}
 FIELDS = re.compile(r"^(Args|Attributes|Returns|Raises(?: \(when called\))?|Cost|Source):", re.MULTILINE)
 INLINE = re.compile(r"`([^`]+)`|\*(\w[^*\n]*)\*")
 WIDEST_SIGNATURE = 68  # characters that fit on one line of the page

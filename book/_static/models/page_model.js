@@ -2,13 +2,13 @@
 
 import { bar, body, button, html } from "../explorers/kit.js";
 import { connect } from "../explorers/mount.js";
-import { load } from "./runtime.js";
+import { again, load } from "./runtime.js";
 
 /** "14.4 MB". */
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function offer(figure) {
-  let attempts = 0; // in the script's address: a browser remembers one that did not arrive
+  let attempts = 0;
   const { pageModel: name, bytes } = figure.dataset;
   const status = html("p", { class: "answer", role: "status" });
   const arrived = bar();
@@ -33,7 +33,7 @@ function offer(figure) {
     show(0);
     status.textContent = "Loading …";
     try {
-      const [{ run }, model] = await Promise.all([import(`./${name}.js?${attempts++}`), load(name, show)]);
+      const [{ run }, model] = await Promise.all([import(`./${name}.js${again(attempts++)}`), load(name, show)]);
       status.textContent = (await run({ model, el, explorer: (...given) => connect(figureBefore(figure), ...given) })) ?? "";
       progress.hidden = true;
     } catch (error) {

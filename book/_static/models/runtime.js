@@ -1,8 +1,11 @@
 // Runs the book's models in the browser. Nothing is fetched until `load` is called, and then only the site's own files.
 
 const here = new URL("./", import.meta.url);
-let attempts = 0; // in the scripts' addresses: a browser remembers one that did not arrive
+let attempts = 0;
 let runtime = null; // onnxruntime-web, once it is there: all models of a page share it
+
+/** What a script's address ends in when it is asked for again: a browser remembers one that did not arrive. */
+export const again = (attempts) => (attempts ? `?${attempts}` : "");
 
 /** Fetch a model, and at the first time what runs it.
  *
@@ -34,7 +37,7 @@ export async function load(name, onProgress = () => {}) {
 
 async function start({ script, wasm }, note) {
   const binary = await fetchBytes(wasm, note);
-  const ort = await import(new URL(`${script.file}?${attempts++}`, here)).catch(() => {
+  const ort = await import(new URL(script.file + again(attempts++), here)).catch(() => {
     throw new Error(`${script.file} did not arrive`);
   });
   note(script.bytes);
