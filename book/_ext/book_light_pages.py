@@ -2,7 +2,8 @@
 
 A browser draws nothing before it has read a page's HTML, so only what stands on the first screens should be in it. The
 state of an explorer and its still picture, more than half of some chapters' bytes, go into files of their own, which
-are fetched when the explorer comes near the screen. And of code, only what has a colour of its own is an element.
+are fetched when the explorer comes near the screen. Of code, only what has a colour of its own is an element, and it
+says how many lines it has, so that a browser can leave it aside until it is near and yet know its height.
 """
 
 import base64
@@ -67,7 +68,8 @@ def with_fewer_spans(code: str) -> str:
     joined = SPLIT.sub(r"\1\3", code)
     while joined != code:
         code, joined = joined, SPLIT.sub(r"\1\3", joined)
-    return code
+    lines = code.count("\n")
+    return code.replace("<pre>", f'<pre style="--lines: {lines}">', 1)
 
 
 def without_explorers_load(body: str, put: Callable[[str, str, bytes], str]) -> str:
