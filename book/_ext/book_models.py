@@ -19,8 +19,8 @@ OFFERS = {
     "and see what it writes and where it looks.",
     "language_model": "The trained language model can run here, in your browser: begin a text, let it write on, and "
     "see what each head looked at for every character.",
-    "minilm": "MiniLM can run here, in your browser: type a sentence of your own, and see in the explorer above what each of "
-    "its 72 heads looks at.",
+    "minilm": "MiniLM can run here, in your browser: type a sentence of your own, and see in the explorer above what "
+    "each of its 72 heads looks at.",
 }
 STILL = "This needs JavaScript."
 
