@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import sys
+import types
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import nbformat
 import pytest
 from colab import as_colab_writes_it
 from packaging.requirements import Requirement
+
+from attnbook.explorers import FadingMemoryExplorer
 
 ROOT = Path(__file__).parent.parent
 STUDENTS = sorted((ROOT / "notebooks/exercises").glob("*/*.ipynb"))
@@ -77,6 +80,20 @@ def test_needs_are_followed_through_the_library():
     assert needed("import attnbook.plots") >= {"matplotlib"}
     assert needed("import json") == set()
     assert needed("def f():\n    import torch") == set()
+
+
+def test_explorers_tell_colab_to_load_its_manager_of_widgets(monkeypatch):
+    """Colab shows no widget of others without it; anywidget asks for it, and an explorer's HTML does not hide that."""
+    url, asked = "https://example.org/manager.js", []
+    colab = types.ModuleType("google.colab.output")
+    colab.enable_custom_widget_manager = lambda: asked.append(True)
+    colab._widgets = types.SimpleNamespace(_installed_url=url)
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)
+    data, metadata = FadingMemoryExplorer()._repr_mimebundle_()
+    view = "application/vnd.jupyter.widget-view+json"
+    assert asked == [True]
+    assert data.keys() == {view, "text/html", "text/plain"}
+    assert metadata[view]["colab"]["custom_widget_manager"]["url"] == url
 
 
 # --- What it makes of a notebook -------------------------------------------------------------------------------------

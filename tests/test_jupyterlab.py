@@ -117,6 +117,14 @@ NAMES = list(USES)
 FIRST = 1  # the cell of the first explorer
 
 
+# What the parts of an explorer look like; not where they are moved by the hand.
+LOOKS = """explorer => [...explorer.querySelectorAll("*")].map((part) => {
+    const style = getComputedStyle(part);
+    const names = ["color", "border-top-color", "border-top-width", "padding", "margin", "display", "font-size"];
+    return [part.tagName, part.matches(":hover, .fill") || style.backgroundColor, ...names.map((name) => style[name])];
+})"""
+
+
 def notebook_cells() -> list[str]:
     """The setup, a cell for each explorer, and one that tells what the kernel knows of them."""
     shown = [f"made['{name}'] = {name}({use.arguments})\nmade['{name}']" for name, use in USES.items()]
@@ -172,6 +180,15 @@ def test_what_the_kernel_sets_is_drawn(lab: Lab) -> None:
     words = int(lab.run(FIRST + len(NAMES) + 1))
     slider = explorer_of(lab, "FadingMemoryExplorer").get_by_role("slider", name="words")
     expect(slider).to_have_value(str(words))
+
+
+def test_what_explorers_share_does_not_override_their_own_style(lab: Lab) -> None:
+    """An explorer that is opened later, in this notebook or in another tab, brings the shared style sheet once more."""
+    before = {name: explorer_of(lab, name).evaluate(LOOKS) for name in NAMES}
+    again = lab.page.add_style_tag(content=explorers.static_files()["explorer.css"])
+    changed = [name for name in NAMES if explorer_of(lab, name).evaluate(LOOKS) != before[name]]
+    again.evaluate("style => style.remove()")
+    assert not changed
 
 
 def test_all_are_dark_in_the_dark(lab: Lab) -> None:
