@@ -13,6 +13,7 @@ from in_jupyterlab import Lab, learner, serve_jupyterlab, write_notebook
 from playwright.sync_api import Browser, Locator, expect
 
 from attnbook import explorers
+from attnbook.explorers.explorer import widget_style
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")  # one server and one notebook for all
 
@@ -182,12 +183,15 @@ def test_what_the_kernel_sets_is_drawn(lab: Lab) -> None:
     expect(slider).to_have_value(str(words))
 
 
-def test_what_explorers_share_does_not_override_their_own_style(lab: Lab) -> None:
-    """An explorer that is opened later, in this notebook or in another tab, brings the shared style sheet once more."""
-    before = {name: explorer_of(lab, name).evaluate(LOOKS) for name in NAMES}
-    again = lab.page.add_style_tag(content=explorers.static_files()["explorer.css"])
-    changed = [name for name in NAMES if explorer_of(lab, name).evaluate(LOOKS) != before[name]]
-    again.evaluate("style => style.remove()")
+def test_among_others_each_looks_as_if_it_were_alone(lab: Lab) -> None:
+    """Those that are opened later, in this notebook or another tab, bring the shared style sheet after one's own."""
+    changed = []
+    for name in NAMES:
+        among_others = explorer_of(lab, name).evaluate(LOOKS)
+        own_last = lab.page.add_style_tag(content=widget_style(getattr(explorers, name).name))
+        if explorer_of(lab, name).evaluate(LOOKS) != among_others:
+            changed.append(name)
+        own_last.evaluate("style => style.remove()")
     assert not changed
 
 
