@@ -56,7 +56,7 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, spelling and types
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
 	@# In the files' order, so that the long modules (grading, above all) are not left for the end, when a core would wait.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_page_models.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py --ignore tests/test_jupyterlab.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_page_models.py --ignore tests/test_page_minilm.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py --ignore tests/test_jupyterlab.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
@@ -64,7 +64,7 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_api.py tests/test_exercise_pages.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_page_minilm.py tests/test_api.py tests/test_exercise_pages.py
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py tests/test_jupyterlab.py
 
