@@ -37,9 +37,18 @@ STORED = """async () => {
     }
     return [scopes, stores];
 }"""
+PAPER = "() => getComputedStyle(document.body).backgroundColor"
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
+    held = ""  # the end of an address that is answered only when `go_on` is set
+    go_on = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.held and self.path.endswith(self.held):
+            self.go_on.wait(PATIENCE / 1000)
+        super().do_GET()
+
     def send_error(self, code: int, *arguments: object) -> None:
         page = Path(self.directory, "404.html").read_bytes()
         self.send_response(code)
@@ -178,10 +187,12 @@ def test_an_address_that_does_not_exist_leads_back_to_the_book(
     (host.folder / "paying-attention/index.html").write_text("where versions are chosen")
     with reader(browser, color_scheme="dark") as context:
         page = context.new_page()
+        page.goto(host.book)
+        paper = page.evaluate(PAPER)
         assert page.goto(host.book + address).status == 404
         assert page.get_by_role("heading", name="There is no such page here").is_visible()
         assert page.evaluate("() => getComputedStyle(document.body).maxWidth") == "544px", "its styles are not there"
-        assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 18)"
+        assert page.evaluate(PAPER) == paper, "it is not as dark as the book"
         link = page.get_by_role("link", name="front page")
         page.wait_for_function("(back) => document.querySelector('a').pathname === back", arg=f"/{back}/")
         link.click()
@@ -280,6 +291,22 @@ def test_removing_leaves_nothing(host: Host, browser: Browser) -> None:
         assert page.evaluate("() => document.activeElement.innerText").startswith(KEEP)
         assert stored(page) == [[], {}]
         page.goto(host.book + "notebooks/02_looking_back.html", wait_until="networkidle")
+        assert stored(page) == [[], {}]
+
+
+def test_storing_can_be_stopped(host: Host, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Handler, "held", f"/{FOLDER}/404.html")
+    monkeypatch.setattr(_Handler, "go_on", threading.Event())
+    with reader(browser) as context:
+        page = context.new_page()
+        page.goto(host.book)
+        page.get_by_role("button", name=KEEP).click()
+        wait_until(page, "async () => document.querySelector('.keep-book progress').value > 1e6")
+        page.get_by_role("button", name="Stop, and store nothing").click()
+        wait_until(page, "async () => (await caches.keys()).length === 0")
+        _Handler.go_on.set()
+        page.get_by_role("button", name=KEEP).wait_for()
+        assert page.locator(".keep-book [role=status]").inner_text() == "Nothing of the book is stored any more."
         assert stored(page) == [[], {}]
 
 
