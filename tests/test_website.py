@@ -34,7 +34,11 @@ from attnbook.palette import DARK, LIGHT, SURFACES
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
-MAX_PAGE_BYTES = 1_500_000
+# A phone reads the whole page before it draws, and lays out each element. These weights are the same on each machine.
+MAX_HTML_BYTES = 250_000
+MAX_ELEMENTS = 5_000
+MAX_PAGE_BYTES = 700_000  # uncompressed, with all that is loaded before the reader scrolls
+MAX_SHIFT = 0.001  # of the window: a font that comes late may move a formula by a pixel
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
 COLAB = f"https://colab.research.google.com/github{urlsplit(REPOSITORY['url']).path}/blob/{REPOSITORY['branch']}"
 DESK = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-read", "clipboard-write"]}
@@ -84,6 +88,7 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     bytes_at_first: int = 0
+    shifts: list[tuple[float, str]] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module", params=OPENED)
@@ -110,6 +115,18 @@ def _read_through(browser: Browser, options: dict, site: str, name: str) -> Iter
         yield _visit(page, site, name)
 
 
+# What moves without the reader's doing, from the first paint on: how far, as the browser counts it, and what.
+NOTE_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+        const moved = sources.map(({ node }) => (node?.outerHTML ?? node?.data ?? "").slice(0, 80));
+        if (!hadRecentInput) window.shifts.push([value, moved.join(" | ")]);
+    }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
 def _visit(page: Page, site: str, name: str) -> Visit:
     visit = Visit(name, page)
     finished: list[Request] = []
@@ -128,10 +145,12 @@ def _visit(page: Page, site: str, name: str) -> Visit:
     page.on("request", lambda request: visit.addresses.append(request.url))
     page.on("requestfinished", lambda request: finished.append(request))
     page.on("response", note_response)
+    page.add_init_script(NOTE_SHIFTS)
     page.goto(site + name, wait_until="networkidle")
     sizes = [request.sizes() for request in finished if not request.url.startswith("data:")]
     visit.bytes_at_first = sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes)
     scroll_through(page)
+    visit.shifts = page.evaluate("() => window.shifts")
     return visit
 
 
@@ -159,10 +178,12 @@ class Reader(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.base, self.ids, self.links, self.pictures = "", [], [], []
+        self.bytes, self.elements = len(html.encode()), 0
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
+        self.elements += 1
         if tag == "base":
             self.base = attributes["href"]
             return
@@ -210,6 +231,12 @@ def _problem_with(link: str, name: str, readers: dict[str, Reader]) -> str | Non
     if target.fragment and path in readers and unquote(target.fragment) not in readers[path].ids:
         return f"{link}: {path} has no such place"
     return None
+
+
+@each_page
+def test_a_page_is_short_to_read_and_to_lay_out(name: str, readers: dict[str, Reader]) -> None:
+    assert 100 < readers[name].elements <= MAX_ELEMENTS, f"{readers[name].elements:,} elements"
+    assert readers[name].bytes <= MAX_HTML_BYTES, f"{readers[name].bytes:,} bytes"
 
 
 @each_page
@@ -312,6 +339,14 @@ def test_page_is_light(by_phone: Visit) -> None:
     assert 10_000 < by_phone.bytes_at_first <= MAX_PAGE_BYTES, f"{by_phone.bytes_at_first:,} bytes"
 
 
+def test_nothing_moves_by_itself(at_desk: Visit) -> None:
+    assert sum(value for value, _ in at_desk.shifts) <= MAX_SHIFT, at_desk.shifts
+
+
+def test_nothing_moves_by_itself_on_a_phone(by_phone: Visit) -> None:
+    assert sum(value for value, _ in by_phone.shifts) <= MAX_SHIFT, by_phone.shifts
+
+
 def test_page_fits_a_phone(by_phone: Visit) -> None:
     visible, whole = by_phone.page.evaluate("() => [innerWidth, document.documentElement.scrollWidth]")
     assert whole <= visible == PHONE["viewport"]["width"], (
@@ -377,13 +412,53 @@ def test_text_stands_out(scheme: str, at_desk: Visit) -> None:
 
 
 def test_axe_finds_no_barrier(at_desk: Visit) -> None:
-    # Contrast is measured above, in both schemes.
-    found = Axe().run(at_desk.page, options={"rules": {"color-contrast": {"enabled": False}}}).response
+    assert _barriers(at_desk.page) == []
+
+
+def _barriers(page: Page, within: str | None = None) -> list[str]:
+    """What axe finds on the page, or in a part of it. Contrast is left to FAINT_TEXT, which decides every case."""
+    found = Axe().run(page, context=within, options={"rules": {"color-contrast": {"enabled": False}}}).response
     open_questions = [rule for rule in found["incomplete"] if rule["impact"] in ("critical", "serious")]
-    told = [
+    return [
         f"{rule['id']}: {rule['help']}, as in {rule['nodes'][0]['html'][:120]}"
         for rule in found["violations"] + open_questions
     ]
+
+
+UNFOLD = """() => {
+    for (const details of document.querySelectorAll("details:not([open])")) {
+        details.open = true;
+        details.setAttribute("data-unfolded", "");
+    }
+}"""
+FOLD = """() => {
+    for (const details of document.querySelectorAll("[data-unfolded]")) {
+        details.open = false;
+        details.removeAttribute("data-unfolded");
+    }
+}"""
+MENUS = {".primary-toggle": "#pst-primary-sidebar-modal", ".secondary-toggle": "#pst-secondary-sidebar-modal",
+         ".search-button__button": "#pst-search-dialog"}  # fmt: skip
+
+
+def test_axe_finds_no_barrier_on_a_dark_phone_with_all_unfolded_and_each_menu_open(by_phone: Visit) -> None:
+    page = by_phone.page
+    page.evaluate(NO_TRANSITIONS)
+    page.emulate_media(color_scheme="dark")
+    page.locator("html[data-theme=dark] body").wait_for()
+    page.evaluate(UNFOLD)
+    told = _barriers(page) + page.evaluate(FAINT_TEXT)
+    page.evaluate(FOLD)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.locator(f"html[data-theme={scheme}] body").wait_for()
+        for button, menu in MENUS.items():
+            if page.locator(f"{button}:visible").count():
+                page.locator(f"{button}:visible").first.click()
+                page.locator(f"{menu}[open]").wait_for()
+                told += _barriers(page, menu) + page.evaluate(FAINT_TEXT)
+                page.keyboard.press("Escape")
+                page.locator(f"{menu}:not([open])").wait_for(state="attached")
     assert not told, "\n".join(told)
 
 
