@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links version release publish clean
+.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links lighthouse version release publish clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ old-jupyterlab: $(PACKAGE)  ## Use every explorer in JupyterLab 3 with the ipywi
 	@# What these do not bring themselves, torch above all, is taken from .venv.
 	@$(BIN)/python -c 'import sysconfig; print("$(abspath src)"); print(sysconfig.get_path("purelib"))' > "$$(_build/old-jupyterlab/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
 	JUPYTERLAB_PYTHON=_build/old-jupyterlab/bin/python $(BIN)/python -m pytest tests/test_jupyterlab.py
+
+lighthouse: $(PACKAGE)  ## Measure each page with Lighthouse, as on a phone (long; on a quiet machine); PAGES= for some of them
+	@PYTHONPATH=tools $(BIN)/python -m lighthouse $(PAGES)
 
 links: book  ## Ask other hosts whether the website's links to them still lead anywhere
 	$(BIN)/lychee --no-progress --scheme https --scheme http --exclude '^file:' --exclude '^https://colab[.]' --max-retries 3 --host-concurrency 2 --accept '100..=103,200..=299,403,429' '_build/html/**/*.html'

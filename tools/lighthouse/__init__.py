@@ -1,0 +1,1 @@
+"""The website's pages as Lighthouse sees them on a phone."""
