@@ -20,8 +20,8 @@ import book_exercises  # noqa: E402 (the two folders hold scripts, not packages)
 import build_book  # noqa: E402
 
 ASSIGNMENTS = book_exercises.assignments(ROOT)
+secrets = book_exercises.secrets
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
-SOLVED = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.+?)### END", re.DOTALL)
 
 every_assignment = pytest.mark.parametrize("name", ASSIGNMENTS)
 
@@ -38,18 +38,6 @@ def page(name):
 def text_of(html):
     """What a reader sees, line by line, of a page that may colour its code word by word."""
     return unescape(re.sub(r"<[^>]+>", "", re.sub(r"<math.*?</math>|<script.*?</script>", "", html, flags=re.DOTALL)))
-
-
-def secrets(notebook):
-    """What must not be published: solutions of graded tasks, hidden tests and rubrics of all."""
-    for task, cells in book_exercises.by_task(notebook.cells):
-        for cell in cells:
-            graded = cell.metadata.get("nbgrader", {})
-            if cell.cell_type == "markdown" and graded.get("solution"):
-                words, _, rubric = cell.source.partition("**Rubric.**")
-                yield from [rubric, *([words] if task.use == "graded" else [])]
-            elif task.use == "graded" or graded.get("grade"):
-                yield from SOLVED.findall(cell.source) or ([cell.source] if graded.get("solution") else [])
 
 
 def lines_of(text):

@@ -13,6 +13,7 @@ lists all tasks of all assignments, and `{graders}` what their feedback made of 
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +30,7 @@ HEADING = re.compile(
     r"## Task (?P<number>\d)\. (?P<title>.+)\n\n"
     r"\*(?P<kind>.+?) · (?:(?P<level>\w+) · )?(?P<minutes>\d+) minutes · (?P<points>\d+) points"
 )
+SOLVED = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.+?)### END", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,18 @@ def public_solutions(source: NotebookNode) -> dict[str, str]:
     """The solved cells of the practice tasks as Markdown, by the name of the cell."""
     cells = [cell for task, cells in by_task(source.cells) if task.use == "practice" for cell in cells]
     return {c.id: solution(c) for c in cells if c.metadata.get("nbgrader", {}).get("solution")}
+
+
+def secrets(source: NotebookNode) -> Iterator[str]:
+    """What must not be published: solutions of graded tasks, hidden tests and rubrics of all."""
+    for task, cells in by_task(source.cells):
+        for cell in cells:
+            graded = cell.metadata.get("nbgrader", {})
+            if cell.cell_type == "markdown" and graded.get("solution"):
+                words, _, rubric = cell.source.partition("**Rubric.**")
+                yield from [rubric, *([words] if task.use == "graded" else [])]
+            elif task.use == "graded" or graded.get("grade"):
+                yield from SOLVED.findall(cell.source) or ([cell.source] if graded.get("solution") else [])
 
 
 def solution(cell: NotebookNode) -> str:

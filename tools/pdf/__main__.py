@@ -14,10 +14,14 @@ import time
 from pathlib import Path
 
 import yaml
+from bs4 import BeautifulSoup
 
+from pdf.checking import complaints
 from pdf.composing import document
 from pdf.gathering import GatheringError, gather
 from pdf.printing import PrintingError, finished, print_book
+from pdf.secrecy import secret_lines
+from pdf.tags import headings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +66,11 @@ def main(arguments: list[str]) -> int:
         source = ROOT / "_build/pdf" / f"{asked.to.stem}.html"  # pictures are named from here
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(document(chapters, said), encoding="utf-8")
-        printed = finished(print_book(source), said)
+        printed = print_book(source)
+        book = BeautifulSoup(source.read_text(encoding="utf-8"), "html.parser")
+        printed = finished(printed, headings(book), said)
+        if broken := complaints(printed, book, secret_lines(ROOT)):
+            raise PrintingError("\n".join(["it is broken:", *broken]))
     except (GatheringError, PrintingError) as error:
         print(f"The book was not printed: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 
 from pdf.answers import move_answers
 from pdf.lines import turn_long_lines
+from pdf.tags import describe_formulas
 
 LEFT_OUT = {"The library"}  # parts: nearly two hundred pages to look things up in, which links find on the website
 # What a page holds for those who read it on a screen. Pictures for the dark are among it: paper is light.
@@ -103,6 +104,7 @@ def gather(root: Path, address: str, wanted: list[str] | None = None) -> list[Ch
         lead_within(body, page, inside, address)
         move_answers(body, anchor(page))
         turn_long_lines(body)
+        describe_formulas(body)
         title = "About this book" if page == listed[0][0] else body.h1.get_text()
         body.h1.string = title
         chapters.append(Chapter(page, part, title, lower_headings(body, 1 if part else 0)))

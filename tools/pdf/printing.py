@@ -8,6 +8,8 @@ import chromium
 import pikepdf
 from playwright.sync_api import Page, sync_playwright
 
+from pdf.tags import name_outline, tag_formulas
+
 PASSES = 5  # two or three do: a number that comes to stand in the book may move what follows
 # What is wider than the page is made as small as it must be. What is still too wide would be cut, and is told.
 FIT = """() => {
@@ -40,7 +42,7 @@ class PrintingError(RuntimeError):
     """The book cannot be printed."""
 
 
-def print_book(document: Path, wide: list[str] | None = None) -> bytes:
+def print_book(document: Path) -> bytes:
     """The document as a PDF whose page numbers are right.
 
     Args:
@@ -88,7 +90,7 @@ def pages_of_anchors(printed: bytes) -> dict[str, int]:
         return {name.removeprefix("/"): numbers[place[0].objgen] for name, place in places.items()}
 
 
-def finished(printed: bytes, about: dict[str, str]) -> bytes:
+def finished(printed: bytes, headings: list[str], about: dict[str, str]) -> bytes:
     """The PDF with its title, authors and subject, and less than half as large: its many small objects are packed.
 
     Readers show the title in place of the file's name, and the outline; a browser shows the first page before it has
@@ -103,6 +105,8 @@ def finished(printed: bytes, about: dict[str, str]) -> bytes:
             said["dc:language"] = ["en"]
             said["dc:rights"] = about["licence"]
             said["pdf:Keywords"] = "attention, transformers, deep learning, textbook"
+        tag_formulas(pdf)
+        name_outline(pdf, headings)
         pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
         pdf.Root.PageMode = pikepdf.Name.UseOutlines
         pdf.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate, linearize=True)
