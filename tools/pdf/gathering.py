@@ -23,6 +23,7 @@ ON_SCREEN = [
 # Sentences that speak of the screen, and what stands in their place in a book. Each must be found.
 WORDS = {
     "Open the answer that you think is right.": "Choose the answer that you think is right, then look it up.",
+    "On this page the solutions": "The solutions",
     "are folded under the cells where yours would stand": "stand at the end of this chapter",
     "Touch a German word: what": "Take a German word: what",
     " Point at one to see its own arcs.": "",

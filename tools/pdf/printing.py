@@ -27,7 +27,7 @@ TOO_WIDE = """() => {
   const room = document.querySelector(".chapter").getBoundingClientRect();
   return [...document.querySelectorAll(".chapter *")].filter(each => {
     const box = each.getBoundingClientRect();
-    return box.width > 0 && box.right > room.right + 2 && !each.closest("svg");
+    return box.width > 0 && box.right > room.right + 2 && !each.closest("svg, math");
   }).map(each => `${each.closest(".chapter").className}: ${each.tagName} ${each.textContent.trim().slice(0, 60)}`);
 }"""
 
