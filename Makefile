@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links lighthouse version release publish clean
+.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides pdf scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links lighthouse version release publish clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,7 @@ lint: $(PACKAGE)  ## Check style, in the notebooks too, spelling and types
 
 unit: $(PACKAGE)  ## Test the library, its docstrings' examples and the notebooks' form
 	@# In the files' order, so that the long modules (grading, above all) are not left for the end, when a core would wait.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_page_models.py --ignore tests/test_page_minilm.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py --ignore tests/test_jupyterlab.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --no-loadscope-reorder --durations 20 --doctest-modules src tests --ignore tests/test_website.py --ignore tests/test_build.py --ignore tests/test_offline.py --ignore tests/test_page_models.py --ignore tests/test_page_minilm.py --ignore tests/test_api.py --ignore tests/test_exercise_pages.py --ignore tests/test_pdf.py --ignore tests/test_jupyterlab.py
 
 nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the exercises' solutions
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
@@ -64,7 +64,7 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
 browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
-	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_page_minilm.py tests/test_api.py tests/test_exercise_pages.py
+	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_page_minilm.py tests/test_api.py tests/test_exercise_pages.py tests/test_pdf.py
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py tests/test_jupyterlab.py
 
@@ -79,6 +79,9 @@ assignments: $(PACKAGE)  ## Write the students' notebooks from notebooks/solutio
 
 slides: $(PACKAGE)  ## Write a deck of slides for each chapter into _build/slides; NOTEBOOKS= for some of them
 	@PYTHONPATH=tools $(BIN)/python -m slides $(NOTEBOOKS)
+
+pdf: book  ## Print the book into _build/pdf/paying-attention.pdf, and look it through (it needs Chromium)
+	@PYTHONPATH=tools $(BIN)/python -m pdf $(if $(VERSION),--version "$(VERSION)")
 
 scoreboard: $(PACKAGE)  ## Count anew which wrong answers the exercises' feedback rejects and names, for the website
 	@cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m wrong_answers.scoreboard

@@ -2,8 +2,7 @@
 
 import functools
 import http.server
-import os
-import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,17 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-CHROMIUM_NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-CHROMIUM_ON_MACOS = ["/Applications/Chromium.app/Contents/MacOS/Chromium",
-                     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]  # fmt: skip
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+
+import chromium
+
 CHROMIUM_MISSING = (
-    "The browser tests need Chromium, which is not installed.\n"
-    "Debian: apt-get install chromium chromium-driver    macOS: brew install --cask chromium\n"
+    f"The browser tests need Chromium, which is not installed.\n{chromium.INSTALL}\n"
     "If it is in an unusual place, name it: CHROMIUM=/path/to/chromium make test"
 )
-# Nothing but the page's own requests: the browser's housekeeping would ask its maker's hosts.
-CHROMIUM_QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
-                  "--no-first-run", "--disable-gpu"]  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -33,21 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.callspec.params[page.pop()]))
 
 
-def find_chromium() -> str | None:
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in CHROMIUM_NAMES] + CHROMIUM_ON_MACOS
-    return next((path for path in found if path and Path(path).exists()), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium; `browser.new_context(...)` gives a fresh profile of any width, colour scheme or language."""
-    chromium = find_chromium()
-    if chromium is None:
+    path = chromium.find()
+    if path is None:
         pytest.fail(CHROMIUM_MISSING, pytrace=False)
-    root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses its sandbox to root, as CI's containers are
     with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=not root, args=CHROMIUM_QUIET)
+        chrome = playwright.chromium.launch(**chromium.started(path))
         yield chrome
         chrome.close()
 

@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def site_address(config: dict, version: str) -> str:
     """Where the website lies: what `_config.yml` says, or else GitHub Pages, in the version's folder.
 
-    >>> site_address({"repository": {"url": "https://github.com/org/book"}}, "dev")
-    'https://org.github.io/book/dev/'
+    >>> site_address({"repository": {"url": "https://github.com/ORG/NAME"}}, "dev")
+    'https://ORG.github.io/NAME/dev/'
     """
     if stated := config.get("html", {}).get("baseurl"):
         return f"{stated.rstrip('/')}/"

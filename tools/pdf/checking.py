@@ -59,7 +59,8 @@ def complaints(printed: bytes, book: Tag, secrets: set[str]) -> list[str]:
 
 def squeezed(text: str) -> str:
     """A text without white space, and with letters of any style as plain ones."""
-    return re.sub(r"[\s↪\u00ad\u2060-\u2064]", "", unicodedata.normalize("NFKC", text))
+    plain = unicodedata.normalize("NFKC", text).replace("\ufffe", "-")  # so a hyphen is read at the end of a line
+    return re.sub(r"[\s↪\u00ad\u2060-\u2064]", "", plain)
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
@@ -127,7 +128,8 @@ def of_contents(book: Tag, leaves: list[Leaf]) -> list[str]:
         title, number = squeezed(row.select_one(".name").get_text()), row.select_one(".folio").get_text()
         if f"{title}{number}".replace(".", "") not in rows:
             found.append(f"the contents do not say that {title!r} is on page {number}")
-        if not number.isdecimal() or title not in squeezed(leaves[int(number) - 1].text[:400]):
+        pages = [leaf.text for leaf in leaves[int(number) - 1 :][:1]] if number.isdecimal() else []
+        if not pages or title not in squeezed(pages[0][:400]):
             found.append(f"{title!r} is not on page {number}")
     return found
 

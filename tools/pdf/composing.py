@@ -41,7 +41,7 @@ def document(chapters: list[Chapter], about: dict[str, str]) -> str:
         body.append(f'<div class="chapter {chapter.anchor}" id="{chapter.anchor}">{opening}{chapter.body}</div>')
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{said["title"]}</title>'
-        f"<style>{style(chapters, about)}</style></head><body>{''.join(body)}</body></html>"
+        f"<style>{style(chapters)}</style></head><body>{''.join(body)}</body></html>"
     )
 
 
@@ -87,9 +87,7 @@ def with_page_numbers(chapters: list[Chapter]) -> None:
             link.insert_after(folio)
 
 
-def style(chapters: list[Chapter], about: dict[str, str]) -> str:
-    faces = [face(family, FONTS / f"{name}.ttf", slant, weight) for family, name, slant, weight in FACES]
-    faces.append(face("STIX Two Math", MATH_FONT, "normal", 400))
+def style(chapters: list[Chapter]) -> str:
     heads = [
         f".{c.anchor} {{ page: {c.anchor}; }}"
         f"@page {c.anchor} {{ @top-left {{ content: {quoted(c.title)}; }}"
@@ -97,7 +95,12 @@ def style(chapters: list[Chapter], about: dict[str, str]) -> str:
         for c in chapters
     ]
     colours = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".highlight")
-    return "\n".join([*faces, colours, (HERE / "pdf.css").read_text(encoding="utf-8"), *heads])
+    return "\n".join([*faces(), colours, (HERE / "pdf.css").read_text(encoding="utf-8"), *heads])
+
+
+def faces() -> list[str]:
+    own = [face(family, FONTS / f"{name}.ttf", slant, weight) for family, name, slant, weight in FACES]
+    return [*own, face("STIX Two Math", MATH_FONT, "normal", 400)]
 
 
 def face(family: str, path: Path, slant: str, weight: int) -> str:

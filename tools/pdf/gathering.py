@@ -32,7 +32,7 @@ WORDS = {
     "at the top of its page. It": "at the top of its page on the website. It",
     "on this website": "on the website",
 }
-BEYOND_PAPER = "To read without a network"  # a paragraph about keeping the website
+BEYOND_PAPER = ("To read without a network", "To read on paper")  # so begin paragraphs that a book has no use for
 INSTALL = "%pip install"  # the cell that fetches the library in Colab
 
 

@@ -10,7 +10,7 @@ def turns(text: str, columns: int = COLUMNS) -> list[int]:
     """Where a text's long lines are broken: behind a space, if one stands in the line's second half.
 
     >>> turns("a = bb + cc", columns=6)
-    [4, 8]
+    [4, 7]
     """
     found, start = [], 0
     for line in text.split("\n"):

@@ -11,31 +11,6 @@ from playwright.sync_api import Page, sync_playwright
 from pdf.tags import name_outline, tag_formulas
 
 PASSES = 5  # two or three do: a number that comes to stand in the book may move what follows
-# What is wider than the page is made as small as it must be. What is still too wide would be cut, and is told.
-FIT = """() => {
-  const room = document.querySelector(".chapter").getBoundingClientRect();
-  for (const wide of document.querySelectorAll("table, .math math, .cell_output > div")) {
-    const limit = Math.min(wide.parentElement.getBoundingClientRect().right, room.right);
-    const width = Math.max(wide.scrollWidth, wide.getBoundingClientRect().width);
-    const left = wide.getBoundingClientRect().left;
-    if (left + width > limit + 1) {
-      wide.style.zoom = Math.floor((limit - left) / width * 100) / 100;
-    }
-  }
-}"""
-TOO_WIDE = """() => {
-  const room = document.querySelector(".chapter").getBoundingClientRect();
-  return [...document.querySelectorAll(".chapter *")].filter(each => {
-    const box = each.getBoundingClientRect();
-    return box.width > 0 && box.right > room.right + 2 && !each.closest("svg, math");
-  }).map(each => `${each.closest(".chapter").className}: ${each.tagName} ${each.textContent.trim().slice(0, 60)}`);
-}"""
-
-NUMBER = """known => {
-  const folios = [...document.querySelectorAll(".folio")];
-  for (const folio of folios) folio.textContent = known[folio.dataset.to];
-  return folios.map(folio => folio.dataset.to).filter(name => !(name in known));
-}"""
 
 
 class PrintingError(RuntimeError):
@@ -58,10 +33,11 @@ def print_book(document: Path) -> bytes:
         page = browser.new_page(viewport={"width": 643, "height": 900})  # as wide as the text on paper: 170 mm
         page.emulate_media(media="print", color_scheme="light")
         page.route(re.compile("^https?:"), lambda route: route.abort())
+        page.add_init_script(path=Path(__file__).with_name("pages.js"))
         page.goto(document.as_uri())
         page.evaluate("document.fonts.ready")
-        page.evaluate(FIT)
-        if cut := page.evaluate(TOO_WIDE):
+        page.evaluate("fit()")
+        if cut := page.evaluate("tooWide()"):
             raise PrintingError("wider than the page:\n" + "\n".join(cut))
         printed = settle(page)
         document.write_text(page.content(), encoding="utf-8")
@@ -77,7 +53,7 @@ def settle(page: Page) -> bytes:
         before, known = known, pages_of_anchors(printed)
         if known == before:
             return printed
-        if lost := page.evaluate(NUMBER, known):
+        if lost := page.evaluate("known => number(known)", known):
             raise PrintingError(f"no page has {lost[0]} ({len(lost)} such), to which the book refers")
     raise PrintingError(f"the page numbers do not settle in {PASSES} passes")
 
