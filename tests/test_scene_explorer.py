@@ -184,6 +184,28 @@ def test_fits(visit, width):  # noqa: F811
         assert min(box["height"], box["width"]) >= 44
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_holds_still(browser, site, width):
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.route("**/*_explorer.js", lambda route: route.abort())
+    page.goto(f"{site}/scene.html")
+    held = page.locator("figure").bounding_box()["height"]
+    page.unroute_all()
+    page.goto(f"{site}/scene.html")
+    page.locator("figure").scroll_into_view_if_needed()
+    page.locator(".explorer-body").wait_for()
+    height = lambda: page.locator("figure").bounding_box()["height"]  # noqa: E731
+    assert height() == pytest.approx(held, abs=0.5)
+    for kind in ("above", "at", "is"):
+        page.get_by_label("question", exact=True).select_option(kind)
+        objects = page.get_by_label("of which digit or place")
+        for named in objects.locator("option").all():
+            objects.select_option(named.get_attribute("value"))
+            assert height() == pytest.approx(held, abs=0.5)
+    context.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_contrast(visit, theme):  # noqa: F811
     page = visit("scene", theme=theme)
