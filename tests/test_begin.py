@@ -22,7 +22,8 @@ FREE = f"{max(int(path.name[:2]) for path in (ROOT / 'notebooks').glob('[0-9]*.i
 NAME = f"{FREE}_new_topic"
 FILES = [
     *("README.md", "_config.yml", "_toc.yml", "pyproject.toml"),
-    *("src/attnbook/explorers", "src/attnbook/exercises", "tools/make_assignments.py", "tools/templates", "tests"),
+    *("src/attnbook/explorers", "src/attnbook/exercises", "tests"),
+    *("tools/chromium.py", "tools/make_assignments.py", "tools/templates"),
     *("notebooks/ruff.toml", "notebooks/01_fixed_vector.ipynb", "notebooks/04_queries_keys_values.ipynb"),
     *(
         "notebooks/solutions/04_queries_keys_values",
