@@ -39,6 +39,10 @@ def test_every_percentage_is_claimed_or_left_out(chapter):
     assert book_claims.unclaimed(ROOT, chapter, CLAIMS[chapter]) == []
 
 
+def test_every_percentage_of_the_summary_is_claimed():
+    assert book_claims.unclaimed_in_summary(ROOT) == []
+
+
 @pytest.mark.parametrize("chapter", CLAIMS)
 def test_what_is_left_out_is_still_said(chapter):
     prose = book_claims.prose_of(ROOT, chapter)
@@ -97,6 +101,22 @@ def test_a_new_percentage_is_found(copy):
     edit(copy / "notebooks/01_fixed_vector.ipynb", "One run proves little", "One run of 42.3% proves little")
     (found,) = book_claims.unclaimed(copy, "01_fixed_vector", book_claims.claims(copy)["01_fixed_vector"])
     assert found.endswith("One run of 42.3%")
+
+
+def test_an_edited_summary_is_found(tmp_path):
+    for part in ("book/claims/12_vision.toml", "notebooks/12_vision.ipynb", "book/beyond_text.md"):
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / part, tmp_path / part)
+    (tmp_path / book_claims.RESULTS).mkdir(parents=True)
+    shutil.copy(ROOT / book_claims.RESULTS / "vision.json", tmp_path / book_claims.RESULTS)
+    claim = next(claim for claim in EACH if claim.says == "Transformer without positions")
+    assert book_claims.disagreements(tmp_path, claim) == []
+    edit(tmp_path / "book/beyond_text.md", "names 69% of the digits", "names 70% of the digits")
+    (wrong,) = book_claims.disagreements(tmp_path, claim)
+    assert "summary: the page does not say" in wrong
+    both_edited = replace(claim, summary="the model names «70%» of the digits")
+    assert "summary: «70%» is not what was measured" in book_claims.disagreements(tmp_path, both_edited)[0]
+    assert any(text.endswith("names 70%") for text in book_claims.unclaimed_in_summary(tmp_path))
 
 
 def test_an_edited_cell_is_found(copy):

@@ -14,13 +14,14 @@ The claims of a chapter stand in `book/claims/NN_topic.toml`, one `[[claim]]` ea
     source = "Bahdanau et al. (2015)"              # a heading of book/references.md
     paper = "falls beyond some twenty words"       # what was reported there
     verdict = "the same shape"                     # how ours compares with it
+    summary = "names «59%» of the digits"          # a sentence of book/beyond_text.md that says it again
 
 What most claims of a chapter share stands once, under `[defaults]`. `«min:97%»` and `«max:7%»` quote the worst and the
-best run; without a word the mean is meant. `prose` and `shows` may be lists. A quoted number must be the measured one,
-rounded to the digits that it is given with.
+best run; without a word the mean is meant. `prose`, `shows` and `summary` may be lists. A quoted number must be the
+measured one, rounded to the digits that it is given with.
 
-Every percentage in a chapter's prose stands in a sentence that some claim quotes, or under `left_out`, a list of places
-where it is a setting, chance, arithmetic, a repetition, or a detail beside a claim.
+Every percentage in a chapter's prose, and in the summary's, stands in a sentence that some claim quotes, or under
+`left_out`, a list of places where it is a setting, chance, arithmetic, a repetition, or a detail beside a claim.
 """
 
 import json
@@ -37,7 +38,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-CLAIMS, RESULTS = "book/claims", "src/attnbook/evidence"
+CLAIMS, RESULTS, SUMMARY = "book/claims", "src/attnbook/evidence", "book/beyond_text.md"
 QUOTED = re.compile(r"«(?:(?P<of>min|max):)?(?P<text>[^»]+)»")
 PERCENT = re.compile(r"\d+(?:\.\d+)?%")
 NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+%?")
@@ -67,6 +68,7 @@ class Claim:
     source: str = ""
     paper: str = ""
     verdict: str = ""
+    summary: str | list[str] = field(default_factory=list)
 
     def label(self) -> str:
         return f"chapter {self.chapter[:2]}, {self.says!r}"
@@ -115,6 +117,13 @@ def one_line(text: str) -> str:
 def prose_of(root: Path, chapter: str, quiz: bool = True) -> str:
     cells = [cell.source for cell in notebook(root, chapter).cells if cell.cell_type == "markdown"]
     return one_line("\n".join(source for source in cells if quiz or "<details>" not in source))
+
+
+def summary(root: Path) -> str:
+    """The prose of the summary page, or nothing where there is none."""
+    path = root / SUMMARY
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return one_line(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
 def cell_of(root: Path, claim: Claim) -> NotebookNode:
@@ -199,12 +208,14 @@ def disagreements(root: Path, claim: Claim) -> list[str]:
     places = {
         "prose": (claim.prose, prose_of(root, claim.chapter)),
         "shows": (claim.shows, one_line(cell.source) + " " + printed(cell)),
+        "summary": (claim.summary, summary(root)),
     }
     wrong = []
     for place, (texts, where) in places.items():
-        for text in [texts] if isinstance(texts, str) else texts:
+        who = "page" if place == "summary" else "chapter"
+        for text in each(texts):
             if one_line(QUOTED.sub(r"\g<text>", text)) not in where:
-                wrong.append(f"{claim.label()}, {place}: the chapter does not say {text!r}")
+                wrong.append(f"{claim.label()}, {place}: the {who} does not say {text!r}")
             wrong += [
                 f"{claim.label()}, {place}: {quoted[0]} is not what was measured, {values}"
                 for quoted in QUOTED.finditer(text)
@@ -215,10 +226,24 @@ def disagreements(root: Path, claim: Claim) -> list[str]:
     return wrong
 
 
+def each(texts: str | list[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else texts
+
+
 def unclaimed(root: Path, chapter: str, of_chapter: list[Claim]) -> list[str]:
     """The percentages of a chapter's prose, but for the quiz, that neither a claim's sentence nor `left_out` holds."""
-    prose = prose_of(root, chapter, quiz=False)
-    quoted = [[claim.prose] if isinstance(claim.prose, str) else claim.prose for claim in of_chapter]
-    known = [one_line(QUOTED.sub(r"\g<text>", text)) for texts in quoted for text in texts] + left_out(root, chapter)
+    known = [text for claim in of_chapter for text in each(claim.prose)] + left_out(root, chapter)
+    return uncovered(prose_of(root, chapter, quiz=False), known)
+
+
+def unclaimed_in_summary(root: Path) -> list[str]:
+    """The percentages of the summary page that no claim's `summary` holds."""
+    every = [claim for of_chapter in claims(root).values() for claim in of_chapter]
+    return uncovered(summary(root), [text for claim in every for text in each(claim.summary)])
+
+
+def uncovered(prose: str, known: list[str]) -> list[str]:
+    """The percentages, each with what stands before it, that lie in none of the known texts."""
+    known = [one_line(QUOTED.sub(r"\g<text>", text)) for text in known]
     covered = {at for text in known for found in re.finditer(re.escape(text), prose) for at in range(*found.span())}
     return [prose[max(0, m.start() - 40) : m.end()] for m in PERCENT.finditer(prose) if m.start() not in covered]

@@ -3,10 +3,12 @@
 import math
 
 import torch
-from torch.nn.functional import pad
+from torch.nn.functional import elu, pad
 from torch.nn.functional import scaled_dot_product_attention as fused
 
 from wrong_answers import Bank
+
+# ruff: noqa: N803, N806 (the sum S is named as in the chapter)
 
 BANK = Bank()
 
@@ -157,6 +159,109 @@ def last_dropped(q, k, v, block):
 @BANK.add("in_blocks", "all at once", "stand in memory at once")
 def all_at_once(q, k, v, block):
     return score(q, k).softmax(dim=-1) @ v
+
+
+# --- read_on ---------------------------------------------------------------------------------------------------------
+
+
+def phi(x):
+    return elu(x) + 1
+
+
+@BANK.add("read_on", "reads, then adds", "before the new token is added")
+def reads_first(S, z, q, k, v):
+    q, k = phi(q), phi(k)
+    output = torch.einsum("...d,...de->...e", q, S) / torch.einsum("...d,...d->...", q, z)[..., None]
+    return output, S + torch.einsum("...d,...e->...de", k, v), z + k
+
+
+@BANK.add("read_on", "sums not returned", "come back are the old ones")
+def keeps_old(S, z, q, k, v):
+    q, k = phi(q), phi(k)
+    S_new, z_new = S + k.unsqueeze(-1) @ v.unsqueeze(-2), z + k
+    return (q.unsqueeze(-2) @ S_new).squeeze(-2) / (q * z_new).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "forgets what came before", "What came before it is forgotten")
+def forgets(S, z, q, k, v):
+    q, z = phi(q), phi(k)
+    S = z[..., None] * v[..., None, :]
+    return (q[..., None] * S).sum(-2) / (q * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "no φ on the query", "missing for the query")
+def plain_query(S, z, q, k, v):
+    S, z = S + phi(k)[..., None] * v[..., None, :], z + phi(k)
+    return (q[..., None] * S).sum(-2) / (q * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "no φ on the key", "missing for the key")
+def plain_key(S, z, q, k, v):
+    S, z = S + k[..., None] * v[..., None, :], z + k
+    return (phi(q)[..., None] * S).sum(-2) / (phi(q) * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "no φ at all", "missing, for query and key")
+def no_features(S, z, q, k, v):
+    S, z = S + k[..., None] * v[..., None, :], z + k
+    return (q[..., None] * S).sum(-2) / (q * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "raw key in S", "in z, and not in S")
+def raw_pair(S, z, q, k, v):
+    S, z = S + k[..., None] * v[..., None, :], z + phi(k)
+    return (phi(q)[..., None] * S).sum(-2) / (phi(q) * z).sum(-1, keepdim=True), S, z
+
+
+def with_features(features, late_division=True):
+    def read_on(S, z, q, k, v):
+        q, k = features(q), features(k)
+        S, z = S + k[..., None] * v[..., None, :], z + k
+        output = (q[..., None] * S).sum(-2)
+        return output / (q * z).sum(-1, keepdim=True) if late_division else output, S, z
+
+    return read_on
+
+
+BANK.value("read_on", with_features(elu), "elu without the 1", "without the 1")
+BANK.value("read_on", with_features(lambda x: x.clamp(min=0) + 1), "relu + 1", "Below 0 it should be")
+BANK.value("read_on", with_features(lambda x: x.clamp(min=0)), "relu", "a negative feature is lost")
+BANK.value("read_on", with_features(torch.exp), "exp", "e to the power x everywhere")
+BANK.value("read_on", with_features(lambda x: x.softmax(-1)), "softmax as φ", "softmax stands in the place")
+BANK.value("read_on", with_features(phi, False), "no division", "division is missing")
+
+
+@BANK.add("read_on", "divided by the sum of z", "for .this. query")
+def by_all_keys(S, z, q, k, v):
+    S, z = S + phi(k)[..., None] * v[..., None, :], z + phi(k)
+    return (phi(q)[..., None] * S).sum(-2) / z.sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "√d out of habit", "There is a √d here")
+def scaled(S, z, q, k, v):
+    return with_features(phi)(S, z, q / math.sqrt(q.shape[-1]), k, v)
+
+
+@BANK.add("read_on", "S turned around", "turned around")
+def turned(S, z, q, k, v):
+    q, k = phi(q), phi(k)
+    S, z = S.transpose(-1, -2) + v[..., None] * k[..., None, :], z + k
+    return (S @ q[..., None])[..., 0] / (q * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "written for one axis", "[Aa]ny number of axes")
+def no_batch(S, z, q, k, v):
+    q, k = phi(q), phi(k)
+    S, z = S + torch.outer(k, v), z + k
+    return q @ S / (q @ z), S, z
+
+
+@BANK.add("read_on", "adds in place", "changes its input S in place")
+def in_place(S, z, q, k, v):
+    q, k = phi(q), phi(k)
+    S += k[..., None] * v[..., None, :]
+    z += k
+    return (q[..., None] * S).sum(-2) / (q * z).sum(-1, keepdim=True), S, z
 
 
 # --- window_attention ------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ from attnbook.exercises.rank_agreement import check_spearman
 from attnbook.exercises.rankings import check_agreement
 from attnbook.exercises.readers import check_first_share, check_last_state, check_place_weights, check_read
 from attnbook.exercises.rollouts import check_followed, check_rolled_out
+from attnbook.exercises.running_sums import check_read_on
 from attnbook.exercises.same_outputs import check_slide
 from attnbook.exercises.saturation import check_gradients, check_query_gradient, check_temperature_for
 from attnbook.exercises.scales import check_even_attention, check_unit_scores
@@ -135,6 +136,7 @@ __all__ = [
     "check_query_gradient",
     "check_read",
     "check_read_early",
+    "check_read_on",
     "check_reverse_words",
     "check_rolled_out",
     "check_rotate",
