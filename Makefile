@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install serve book models test lint unit nbval browser lab notebooks assignments slides pdf scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links lighthouse version release publish clean
+.PHONY: help install serve book models test lint unit nbval browser site pages lab notebooks assignments slides pdf scoreboard repository grade evidence checkpoints bench requirements new-chapter new-explorer new-exercise matrix-notebooks old-jupyterlab links lighthouse version release publish clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,8 +63,12 @@ nbval: $(PACKAGE)  ## Run every notebook and compare its outputs, and run the ex
 	@# The solutions are stored without outputs, so there is nothing to compare. But they must run.
 	TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval-lax --nbval-cell-timeout 300 $(SOLUTIONS)
 
-browser: $(PACKAGE)  ## Build the website with warnings as errors and open each page in a real browser
+browser: site pages  ## Build the website and look at all of it in a real browser
+
+site: $(PACKAGE)  ## Build the website with warnings as errors; try its models, its offline copy, its PDF
 	$(BIN)/python -m pytest tests/test_build.py tests/test_offline.py tests/test_page_models.py tests/test_page_minilm.py tests/test_api.py tests/test_exercise_pages.py tests/test_pdf.py
+
+pages: $(PACKAGE)  ## Open each of the website's pages in a real browser, and the explorers in JupyterLab
 	@# A browser mostly waits, so there may be more of them than cores. Each takes some pages whole.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20 tests/test_website.py tests/test_jupyterlab.py
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import chromium
@@ -28,6 +29,12 @@ def print_book(document: Path) -> bytes:
     path = chromium.find()
     if path is None:
         raise PrintingError(f"the PDF needs Chromium, which is not installed.\n{chromium.INSTALL}")
+    # Playwright refuses a thread in which an event loop runs: a notebook's, or one that has a browser open already.
+    with ThreadPoolExecutor(max_workers=1) as own_thread:
+        return own_thread.submit(print_with, path, document).result()
+
+
+def print_with(path: str, document: Path) -> bytes:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium.started(path))
         page = browser.new_page(viewport={"width": 643, "height": 900})  # as wide as the text on paper: 170 mm
