@@ -27,7 +27,7 @@ import book_offline  # noqa: E402 (the folder holds extensions of Sphinx, not a 
 
 FOLDER = "paying-attention/dev"
 KEEP, REMOVE = "Keep this book on this device", "Remove it from this device"
-PATIENCE = 30_000  # milliseconds, on a busy machine
+PATIENCE = 90_000  # milliseconds, on a busy machine
 # What lies on the reader's device: the scopes of service workers, and the addresses in each cache.
 STORED = """async () => {
     const scopes = (await navigator.serviceWorker.getRegistrations()).map((registration) => registration.scope);
