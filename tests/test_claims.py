@@ -67,8 +67,8 @@ def test_cells_are_quoted_by_more_than_a_word():
 @pytest.fixture
 def copy(tmp_path):
     """A copy of all that the claims of chapter 1 rest on."""
-    for part in ("book/claims/01_fixed_vector.toml", "notebooks/01_fixed_vector.ipynb"):
-        (tmp_path / part).parent.mkdir(parents=True)
+    for part in ("book/claims/01_fixed_vector.toml", "notebooks/01_fixed_vector.ipynb", book_claims.SUMMARY):
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / part, tmp_path / part)
     (tmp_path / book_claims.RESULTS).mkdir(parents=True)
     shutil.copy(ROOT / book_claims.RESULTS / "translation.json", tmp_path / book_claims.RESULTS)

@@ -120,9 +120,8 @@ def prose_of(root: Path, chapter: str, quiz: bool = True) -> str:
 
 
 def summary(root: Path) -> str:
-    """The prose of the summary page, or nothing where there is none."""
-    path = root / SUMMARY
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    """The prose of the summary page."""
+    text = (root / SUMMARY).read_text(encoding="utf-8")
     return one_line(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 

@@ -225,7 +225,7 @@ def with_features(features, late_division=True):
 
 BANK.value("read_on", with_features(elu), "elu without the 1", "without the 1")
 BANK.value("read_on", with_features(lambda x: x.clamp(min=0) + 1), "relu + 1", "Below 0 it should be")
-BANK.value("read_on", with_features(lambda x: x.clamp(min=0)), "relu", "a negative feature is lost")
+BANK.value("read_on", with_features(lambda x: x.clamp(min=0)), "relu", "below 0 is lost")
 BANK.value("read_on", with_features(torch.exp), "exp", "e to the power x everywhere")
 BANK.value("read_on", with_features(lambda x: x.softmax(-1)), "softmax as φ", "softmax stands in the place")
 BANK.value("read_on", with_features(phi, False), "no division", "division is missing")
@@ -240,6 +240,35 @@ def by_all_keys(S, z, q, k, v):
 @BANK.add("read_on", "√d out of habit", "There is a √d here")
 def scaled(S, z, q, k, v):
     return with_features(phi)(S, z, q / math.sqrt(q.shape[-1]), k, v)
+
+
+@BANK.add("read_on", "z not updated", "sum of the keys is the old one")
+def old_keys(S, z, q, k, v):
+    S = S + torch.einsum("...d,...e->...de", phi(k), v)
+    return torch.einsum("...d,...de->...e", phi(q), S) / (phi(q) * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "S not updated", "sum of the values is the old one")
+def old_values(S, z, q, k, v):
+    z = z + phi(k)
+    return torch.einsum("...d,...de->...e", phi(q), S) / (phi(q) * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "raw key in z", "in S, and not in z")
+def raw_sum(S, z, q, k, v):
+    S, z = S + phi(k)[..., None] * v[..., None, :], z + k
+    return (phi(q)[..., None] * S).sum(-2) / (phi(q) * z).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "divided by the query", "query's features alone")
+def by_query_alone(S, z, q, k, v):
+    S, z = S + phi(k)[..., None] * v[..., None, :], z + phi(k)
+    return (phi(q)[..., None] * S).sum(-2) / phi(q).sum(-1, keepdim=True), S, z
+
+
+@BANK.add("read_on", "key and query swapped", "changed places")
+def swapped(S, z, q, k, v):
+    return with_features(phi)(S, z, k, q, v)
 
 
 @BANK.add("read_on", "S turned around", "turned around")
